@@ -1,0 +1,1 @@
+"""Checkpoint to exported model: what prediction needs, and TensorFlow alone can run."""

@@ -1,0 +1,256 @@
+"""A built TFOD model as a function from pictures to detections, traced once and lazily.
+
+The model that trains is the model that serves: nothing is built or restored a second time, and
+the function reads the variables as they are when it is called. One trace therefore serves every
+evaluation of a run and its export.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tfod_toolkit.errors import ConfigError, UsageError
+from tfod_toolkit.odapi.api import exporter_lib_v2, model_builder, tf
+
+#: Held by whoever traces TFOD's code: tracing leaves symbolic tensors in the model's attributes
+#: (its anchors, say) and changes ``_is_training``, so that two traces must not overlap. Steps of
+#: functions that are already traced may run meanwhile.
+TRACING = threading.RLock()
+
+Images = npt.NDArray[np.uint8]
+DetectionsDict = dict[str, npt.NDArray[np.float32]]
+
+
+class _WholeBatch:
+    """Preprocess a batch of pictures of one size at once instead of one by one.
+
+    ``model.preprocess`` takes a batch: TFOD's exporter wraps it in another loop over the pictures
+    because its encoded inputs may differ in size.
+    """
+
+    _model: Any
+
+    def _preprocess_input(self, batch_input: Any, _decode: Callable[[Any], Any]) -> Any:
+        return self._model.preprocess(tf.cast(batch_input, tf.float32))
+
+
+class _ImageModule(_WholeBatch, exporter_lib_v2.DetectionFromImageModule):
+    """TFOD's ``image_tensor`` input."""
+
+
+class _FloatImageModule(_WholeBatch, exporter_lib_v2.DetectionFromFloatImageModule):
+    """TFOD's ``float_image_tensor`` input."""
+
+
+class _Input(NamedTuple):
+    """TFOD's module for an input type, and what one input is."""
+
+    module: Any
+    dtype: Any
+    shape: list[int | None]
+
+
+_INPUTS = {
+    "image_tensor": _Input(_ImageModule, tf.uint8, [None, None, 3]),
+    "float_image_tensor": _Input(_FloatImageModule, tf.float32, [None, None, 3]),
+    "encoded_image_string_tensor": _Input(
+        exporter_lib_v2.DetectionFromEncodedImageModule, tf.string, []
+    ),
+    "tf_example": _Input(exporter_lib_v2.DetectionFromTFExampleModule, tf.string, []),
+}
+INPUT_TYPES = tuple(_INPUTS)
+
+
+@contextmanager
+def inference_mode(model: Any) -> Iterator[None]:
+    """Trace ``model`` as TFOD's evaluation does, and leave it as it was.
+
+    Keras keeps its learning phase per thread, so a training loop in another thread never sees
+    the change; ``_is_training`` is the model's own, hence :data:`TRACING`.
+    """
+    with TRACING:
+        training = model._is_training  # noqa: SLF001 -- TFOD's own loops set it so
+        phase = tf.keras.backend.learning_phase()
+        model._is_training = False  # noqa: SLF001
+        tf.keras.backend.set_learning_phase(0)
+        try:
+            yield
+        finally:
+            model._is_training = training  # noqa: SLF001
+            tf.keras.backend.set_learning_phase(phase)
+
+
+class ServingModel:
+    """A TFOD model as a function of TFOD's exported signature.
+
+    Example::
+
+        serving = ServingModel(model)
+        detections = serving.detect(images)  # uint8[N, H, W, 3]
+
+    Args:
+        model: a model built by TFOD's ``model_builder``, for training or not. One that has no
+            variables yet gets them in the trace.
+        input_type: one of :data:`INPUT_TYPES`, with TFOD's meaning: ``image_tensor``
+            uint8[N, H, W, 3], ``float_image_tensor`` float32[N, H, W, 3] (0 to 255),
+            ``encoded_image_string_tensor`` and ``tf_example`` string[N].
+
+    Raises:
+        UsageError: ``input_type`` is not one of these.
+        ConfigError: the model needs more inputs than pictures (Context R-CNN).
+    """
+
+    def __init__(self, model: Any, input_type: str = "image_tensor") -> None:
+        if input_type not in _INPUTS:
+            raise UsageError(
+                f"unknown input type {input_type!r}", f"use one of: {', '.join(INPUT_TYPES)}"
+            )
+        _refuse_side_inputs(model)
+        self.model = model
+        self.input_type = input_type
+        # TFOD's function holds its module weakly, so it lives here.
+        self._module = _INPUTS[input_type].module(model)
+        self._function: Any = None
+        self._concrete: Any = None
+
+    @classmethod
+    def for_trained(
+        cls, model_config: Any, model: Any, input_type: str = "image_tensor"
+    ) -> ServingModel:
+        """A serving model for a model built for training, whatever its architecture.
+
+        The trained model itself serves, but where TFOD builds another graph for inference
+        (:func:`needs_own_inference_model`): there a second model is built, which shares nothing
+        with the first; call :meth:`take_weights` before each use.
+        """
+        if not needs_own_inference_model(model_config):
+            return cls(model, input_type)
+        serving = cls(model_builder.build(model_config, is_training=False), input_type)
+        serving.take_weights(model)
+        return serving
+
+    @property
+    def batched(self) -> bool:
+        """Whether any number of pictures may be passed at once (else one at a time)."""
+        return bool(self.concrete_function.inputs[0].shape[0] is None)
+
+    @property
+    def function(self) -> Any:
+        """The ``tf.function`` with the one trace, for a SavedModel's ``__call__``."""
+        self.trace()
+        return self._function
+
+    @property
+    def concrete_function(self) -> Any:
+        """The trace itself: TFOD's ``serving_default``."""
+        self.trace()
+        return self._concrete
+
+    def trace(self) -> None:
+        """Trace now unless that is done; safe in a thread beside running training steps."""
+        with TRACING:
+            if self._concrete is None:
+                with inference_mode(self.model):
+                    self._function, self._concrete = _traced(self._module, self.input_type)
+
+    def take_weights(self, model: Any) -> None:
+        """Copy the variables of ``model``, of the same config, into this one's.
+
+        Raises:
+            ConfigError: the two models' variables do not correspond.
+        """
+        if model is self.model:
+            return
+        self.trace()
+        ours, theirs = self.model.variables, model.variables
+        if [tuple(v.shape) for v in ours] != [tuple(v.shape) for v in theirs]:
+            raise ConfigError(
+                f"cannot copy weights: {len(theirs)} variables of the trained model do not "
+                f"correspond to {len(ours)} of the model for inference",
+                "build both from the same pipeline config",
+            )
+        for our, their in zip(ours, theirs, strict=True):
+            our.assign(their)
+
+    def detect(self, images: Images) -> DetectionsDict:
+        """Detect objects in pictures of one size.
+
+        Args:
+            images: uint8[N, H, W, 3], RGB (for the other input types: what they take).
+
+        Returns:
+            TFOD's outputs for each picture as numpy arrays: ``detection_boxes`` float32[N, K, 4]
+            (normalised ymin, xmin, ymax, xmax), ``detection_classes`` float32[N, K] (ids from 1),
+            ``detection_scores`` float32[N, K], ``num_detections`` float32[N], and whatever else
+            the architecture gives under ``detection_...``.
+        """
+        if self.batched or len(images) == 1:
+            return as_arrays(self.concrete_function(tf.constant(images)))
+        return joined([self.detect(images[i : i + 1]) for i in range(len(images))])
+
+
+def as_arrays(outputs: dict[str, Any]) -> DetectionsDict:
+    """The outputs that belong to one picture each, as numpy arrays.
+
+    Left out are the ``raw_...`` ones (every anchor's box, up to 18 MB a picture) and the
+    intermediate tensors that Mask R-CNN's signature lists.
+    """
+    return {
+        name: value.numpy()
+        for name, value in outputs.items()
+        if name.startswith("detection_") or name == "num_detections"
+    }
+
+
+def joined(parts: list[DetectionsDict]) -> DetectionsDict:
+    """Detections of several batches as one batch."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def needs_own_inference_model(model_config: Any) -> bool:
+    """Whether TFOD's graph for inference cannot be traced from a model built for training.
+
+    That is so for a Faster R-CNN with ``use_static_shapes`` and without
+    ``use_static_shapes_for_eval``: the choice is made when the model is built.
+    """
+    if model_config.WhichOneof("model") != "faster_rcnn":
+        return False
+    config = model_config.faster_rcnn
+    return bool(config.use_static_shapes and not config.use_static_shapes_for_eval)
+
+
+def _refuse_side_inputs(model: Any) -> None:
+    try:
+        model.get_side_inputs({})
+    except ValueError as error:
+        raise ConfigError(
+            f"{type(model).__name__} cannot be exported for pictures alone: {error}",
+            "choose an architecture that needs no context features",
+        ) from error
+
+
+def _traced(module: Any, input_type: str) -> tuple[Any, Any]:
+    """The ``tf.function`` and its trace, for any batch size where the architecture allows.
+
+    TFOD is written in graph style, so AutoGraph is left off (it makes the trace three times
+    slower). Keypoints and masks of CenterNet loop over the batch in Python, which only a batch
+    of known size allows; the last attempt is the very way of TFOD's exporter.
+    """
+    _, dtype, shape = _INPUTS[input_type]
+    call = module.__call__.python_function
+    ways = [(None, False), (1, False), (1, True)]
+    for batch, autograph in ways:
+        spec = tf.TensorSpec([batch, *shape], dtype, name="input_tensor")
+        function = tf.function(call, input_signature=[spec], autograph=autograph)
+        try:
+            return function, function.get_concrete_function()
+        except TypeError:  # Python met a symbolic tensor where it needs a number or a boolean
+            if (batch, autograph) == ways[-1]:
+                raise
+    raise AssertionError("every way returns or raises")
