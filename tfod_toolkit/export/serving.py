@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,13 @@ from tfod_toolkit.odapi.api import exporter_lib_v2, model_builder, tf
 #: functions that are already traced may run meanwhile.
 TRACING = threading.RLock()
 
+# TensorFlow and TFOD ship no types; these names say what an untyped object is.
+Model: TypeAlias = Any
+ModelConfig: TypeAlias = Any
+Tensor: TypeAlias = Any
+Function: TypeAlias = Any
+Module: TypeAlias = Any
+
 Images = npt.NDArray[np.uint8]
 DetectionsDict = dict[str, npt.NDArray[np.float32]]
 
@@ -34,9 +41,11 @@ class _WholeBatch:
     because its encoded inputs may differ in size.
     """
 
-    _model: Any
+    _model: Model
 
-    def _preprocess_input(self, batch_input: Any, _decode: Callable[[Any], Any]) -> Any:
+    def _preprocess_input(
+        self, batch_input: Tensor, _decode: Callable[[Tensor], Tensor]
+    ) -> tuple[Tensor, Tensor]:
         return self._model.preprocess(tf.cast(batch_input, tf.float32))
 
 
@@ -51,7 +60,7 @@ class _FloatImageModule(_WholeBatch, exporter_lib_v2.DetectionFromFloatImageModu
 class _Input(NamedTuple):
     """TFOD's module for an input type, and what one input is."""
 
-    module: Any
+    module: Module
     dtype: Any
     shape: list[int | None]
 
@@ -68,21 +77,21 @@ INPUT_TYPES = tuple(_INPUTS)
 
 
 @contextmanager
-def inference_mode(model: Any) -> Iterator[None]:
+def inference_mode(model: Model) -> Iterator[None]:
     """Trace ``model`` as TFOD's evaluation does, and leave it as it was.
 
     Keras keeps its learning phase per thread, so a training loop in another thread never sees
     the change; ``_is_training`` is the model's own, hence :data:`TRACING`.
     """
     with TRACING:
-        training = model._is_training  # noqa: SLF001 -- TFOD's own loops set it so
+        training = model._is_training
         phase = tf.keras.backend.learning_phase()
-        model._is_training = False  # noqa: SLF001
+        model._is_training = False
         tf.keras.backend.set_learning_phase(0)
         try:
             yield
         finally:
-            model._is_training = training  # noqa: SLF001
+            model._is_training = training
             tf.keras.backend.set_learning_phase(phase)
 
 
@@ -106,7 +115,7 @@ class ServingModel:
         ConfigError: the model needs more inputs than pictures (Context R-CNN).
     """
 
-    def __init__(self, model: Any, input_type: str = "image_tensor") -> None:
+    def __init__(self, model: Model, input_type: str = "image_tensor") -> None:
         if input_type not in _INPUTS:
             raise UsageError(
                 f"unknown input type {input_type!r}", f"use one of: {', '.join(INPUT_TYPES)}"
@@ -116,12 +125,12 @@ class ServingModel:
         self.input_type = input_type
         # TFOD's function holds its module weakly, so it lives here.
         self._module = _INPUTS[input_type].module(model)
-        self._function: Any = None
-        self._concrete: Any = None
+        self._function: Function = None
+        self._concrete: Function = None
 
     @classmethod
     def for_trained(
-        cls, model_config: Any, model: Any, input_type: str = "image_tensor"
+        cls, model_config: ModelConfig, model: Model, input_type: str = "image_tensor"
     ) -> ServingModel:
         """A serving model for a model built for training, whatever its architecture.
 
@@ -141,13 +150,13 @@ class ServingModel:
         return bool(self.concrete_function.inputs[0].shape[0] is None)
 
     @property
-    def function(self) -> Any:
+    def function(self) -> Function:
         """The ``tf.function`` with the one trace, for a SavedModel's ``__call__``."""
         self.trace()
         return self._function
 
     @property
-    def concrete_function(self) -> Any:
+    def concrete_function(self) -> Function:
         """The trace itself: TFOD's ``serving_default``."""
         self.trace()
         return self._concrete
@@ -159,7 +168,7 @@ class ServingModel:
                 with inference_mode(self.model):
                     self._function, self._concrete = _traced(self._module, self.input_type)
 
-    def take_weights(self, model: Any) -> None:
+    def take_weights(self, model: Model) -> None:
         """Copy the variables of ``model``, of the same config, into this one's.
 
         Raises:
@@ -213,7 +222,7 @@ def joined(parts: list[DetectionsDict]) -> DetectionsDict:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def needs_own_inference_model(model_config: Any) -> bool:
+def needs_own_inference_model(model_config: ModelConfig) -> bool:
     """Whether TFOD's graph for inference cannot be traced from a model built for training.
 
     That is so for a Faster R-CNN with ``use_static_shapes`` and without
@@ -225,7 +234,7 @@ def needs_own_inference_model(model_config: Any) -> bool:
     return bool(config.use_static_shapes and not config.use_static_shapes_for_eval)
 
 
-def _refuse_side_inputs(model: Any) -> None:
+def _refuse_side_inputs(model: Model) -> None:
     try:
         model.get_side_inputs({})
     except ValueError as error:
@@ -235,7 +244,7 @@ def _refuse_side_inputs(model: Any) -> None:
         ) from error
 
 
-def _traced(module: Any, input_type: str) -> tuple[Any, Any]:
+def _traced(module: Module, input_type: str) -> tuple[Function, Function]:
     """The ``tf.function`` and its trace, for any batch size where the architecture allows.
 
     TFOD is written in graph style, so AutoGraph is left off (it makes the trace three times
