@@ -1,0 +1,124 @@
+"""Which devices train, how their gradients are summed, and whether the batch divides."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from tfod_toolkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+def distribution_strategy(devices: tuple[str, ...], all_reduce: str) -> tf.distribute.Strategy:
+    """The strategy this machine calls for.
+
+    Under ``TF_CONFIG`` with several workers: ``MultiWorkerMirroredStrategy``; on several devices:
+    ``MirroredStrategy``; else the default one.
+
+    Args:
+        devices: names such as ``GPU:0``; empty: every GPU there is.
+        all_reduce: ``auto`` (NCCL, or hierarchical copy where NCCL fails), ``nccl`` or
+            ``hierarchical``.
+
+    Raises:
+        ConfigError: a named device is not there, or NCCL was demanded and fails.
+    """
+    import tensorflow as tf
+
+    _grow_memory()
+    if worker_count() > 1:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    names = list(devices) or [device.name for device in tf.config.list_logical_devices("GPU")]
+    _check_devices(names)
+    if len(names) > 1:
+        return _mirrored(names, all_reduce)
+    if devices:
+        return tf.distribute.OneDeviceStrategy(f"/{names[0].lstrip('/')}")
+    return tf.distribute.get_strategy()
+
+
+def worker_count() -> int:
+    """How many workers ``TF_CONFIG`` names; 1 without it."""
+    cluster = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
+    return max(1, sum(len(cluster.get(kind, ())) for kind in ("chief", "worker")))
+
+
+def is_chief(strategy: Any) -> bool:
+    """Whether this process writes the run's files."""
+    return bool(strategy.extended.should_checkpoint)
+
+
+def check_batch(batch_size: int, replicas: int) -> None:
+    """Refuse a batch that does not divide among the replicas.
+
+    Raises:
+        ConfigError: with the nearest sizes that do.
+    """
+    if batch_size % replicas == 0 and batch_size > 0:
+        return
+    below = batch_size // replicas * replicas
+    sizes = [str(size) for size in (below, below + replicas) if size > 0]
+    raise ConfigError(
+        f"a batch of {batch_size} does not divide among {replicas} devices",
+        f"use --batch-size {' or '.join(sizes)}",
+    )
+
+
+def _grow_memory() -> None:
+    import tensorflow as tf
+
+    for gpu in tf.config.list_physical_devices("GPU"):
+        try:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        except RuntimeError:
+            # Already initialised in this process: TF_FORCE_GPU_ALLOW_GROWTH, which odapi sets,
+            # has decided.
+            return
+
+
+def _check_devices(names: list[str]) -> None:
+    import tensorflow as tf
+
+    there = [device.name.removeprefix("/device:") for device in tf.config.list_logical_devices()]
+    for name in names:
+        if name.removeprefix("/device:").lstrip("/") not in there:
+            raise ConfigError(
+                f"there is no device {name}", f"TensorFlow sees {', '.join(there)}"
+            )
+
+
+def _mirrored(names: list[str], all_reduce: str) -> tf.distribute.Strategy:
+    import tensorflow as tf
+
+    gpus = all("GPU" in name for name in names)
+    if not gpus:
+        return tf.distribute.MirroredStrategy(names)
+    if all_reduce != "hierarchical":
+        strategy = tf.distribute.MirroredStrategy(names, tf.distribute.NcclAllReduce())
+        if _sums(strategy):
+            return strategy
+        if all_reduce == "nccl":
+            raise ConfigError(
+                f"NCCL cannot sum over {', '.join(names)}",
+                "use --all-reduce hierarchical, or NCCL_DEBUG=INFO to see why",
+            )
+    return tf.distribute.MirroredStrategy(names, tf.distribute.HierarchicalCopyAllReduce())
+
+
+def _sums(strategy: Any) -> bool:
+    """Whether a real all-reduce of ones over the strategy gives their number."""
+    import tensorflow as tf
+
+    def ones() -> Any:
+        context = tf.distribute.get_replica_context()
+        return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.ones([1024]))
+
+    try:
+        summed = strategy.run(tf.function(ones, autograph=False))
+        first = strategy.experimental_local_results(summed)[0]
+        return bool(tf.reduce_all(tf.equal(first, float(strategy.num_replicas_in_sync))))
+    except tf.errors.OpError:
+        return False

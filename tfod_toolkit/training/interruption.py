@@ -1,0 +1,91 @@
+"""SIGTERM and SIGINT as a wish to stop: honoured where the run's files are whole."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+
+from tfod_toolkit.errors import Interrupted
+
+
+class StopNow(BaseException):
+    """Raised by a signal where nothing is half-written.
+
+    Not an ``Exception``: libraries that catch those (TensorFlow's import and tracing do) must not
+    swallow it.
+    """
+
+
+class Interruption:
+    """Turns the first SIGTERM or SIGINT into a request, and raises it where that is safe.
+
+    Used as a context manager around a whole run. While :meth:`protected` is entered (training
+    steps, a checkpoint under way) the request only waits to be asked for; elsewhere (imports,
+    tracing, evaluation, export, whose files are written beside their name and renamed) it raises
+    :class:`StopNow` at once. A second SIGINT ends the process as usual.
+    """
+
+    def __init__(self) -> None:
+        self._signal: signal.Signals | None = None
+        self._protected = 0
+        self._previous: dict[int, object] = {}
+
+    def __enter__(self) -> Interruption:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._previous[number] = signal.signal(number, self._receive)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal() gave us
+        if isinstance(error, StopNow):
+            raise self.as_error() from None
+
+    @property
+    def requested(self) -> bool:
+        """Whether a signal has come."""
+        return self._signal is not None
+
+    def as_error(self) -> Interrupted:
+        """The error that ends the run: exit code 75."""
+        name = self._signal.name if self._signal else "a signal"
+        return Interrupted(
+            f"interrupted by {name}; what was saved is whole",
+            "run the same command again to go on from there",
+        )
+
+    @contextmanager
+    def protected(self) -> Iterator[None]:
+        """Let signals wait: the body asks :attr:`requested` itself."""
+        self._protected += 1
+        try:
+            yield
+        finally:
+            self._protected -= 1
+
+    def check(self) -> None:
+        """Stop here if a signal has come.
+
+        Raises:
+            StopNow: it has.
+        """
+        if self.requested:
+            raise StopNow
+
+    def _receive(self, number: int, _frame: FrameType | None) -> None:
+        if self.requested and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        first = not self.requested
+        self._signal = signal.Signals(number)
+        if first:
+            sys.stderr.write(f"\n{self._signal.name}: stopping at the next safe point\n")
+        if not self._protected:
+            raise StopNow
