@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tfod_toolkit.errors import ConfigError, UsageError
+from tfod_toolkit.export.detections import DetectionsDict, as_arrays, joined
 from tfod_toolkit.odapi.api import exporter_lib_v2, model_builder, tf
 
 #: Held by whoever traces TFOD's code: tracing leaves symbolic tensors in the model's attributes
@@ -31,7 +32,6 @@ Function: TypeAlias = Any
 Module: TypeAlias = Any
 
 Images = npt.NDArray[np.uint8]
-DetectionsDict = dict[str, npt.NDArray[np.float32]]
 
 
 class _WholeBatch:
@@ -95,6 +95,17 @@ def inference_mode(model: Model) -> Iterator[None]:
             tf.keras.backend.set_learning_phase(phase)
 
 
+@contextmanager
+def float32_policy() -> Iterator[None]:
+    """Build layers that compute in float32, whatever the global policy is."""
+    policy = tf.keras.mixed_precision.global_policy()
+    tf.keras.mixed_precision.set_global_policy("float32")
+    try:
+        yield
+    finally:
+        tf.keras.mixed_precision.set_global_policy(policy)
+
+
 class ServingModel:
     """A TFOD model as a function of TFOD's exported signature.
 
@@ -113,6 +124,7 @@ class ServingModel:
     Raises:
         UsageError: ``input_type`` is not one of these.
         ConfigError: the model needs more inputs than pictures (Context R-CNN).
+        ValueError: the model does not compute in float32; :meth:`for_trained` serves any model.
     """
 
     def __init__(self, model: Model, input_type: str = "image_tensor") -> None:
@@ -120,11 +132,15 @@ class ServingModel:
             raise UsageError(
                 f"unknown input type {input_type!r}", f"use one of: {', '.join(INPUT_TYPES)}"
             )
+        if model.compute_dtype != "float32":
+            raise ValueError(f"the model computes in {model.compute_dtype}: use for_trained")
         _refuse_side_inputs(model)
         self.model = model
         self.input_type = input_type
         # TFOD's function holds its module weakly, so it lives here.
         self._module = _INPUTS[input_type].module(model)
+        # The trained model, where this one is another that takes its weights.
+        self._source: Model | None = None
         self._function: Function = None
         self._concrete: Function = None
 
@@ -132,16 +148,17 @@ class ServingModel:
     def for_trained(
         cls, model_config: ModelConfig, model: Model, input_type: str = "image_tensor"
     ) -> ServingModel:
-        """A serving model for a model built for training, whatever its architecture.
+        """A serving model for ``model``, built for training, that equals TFOD's export of it.
 
-        The trained model itself serves, but where TFOD builds another graph for inference
-        (:func:`needs_own_inference_model`): there a second model is built, which shares nothing
-        with the first; call :meth:`take_weights` before each use.
+        The trained model itself serves, but where TFOD's graph for inference is another one
+        (:func:`needs_own_inference_model`) or it computes in 16 bits: there a second model is
+        built, in float32, and :meth:`refresh` copies the weights into it.
         """
-        if not needs_own_inference_model(model_config):
+        if model.compute_dtype == "float32" and not needs_own_inference_model(model_config):
             return cls(model, input_type)
-        serving = cls(model_builder.build(model_config, is_training=False), input_type)
-        serving.take_weights(model)
+        with TRACING, float32_policy():
+            serving = cls(model_builder.build(model_config, is_training=False), input_type)
+        serving._source = model
         return serving
 
     @property
@@ -164,20 +181,28 @@ class ServingModel:
     def trace(self) -> None:
         """Trace now unless that is done; safe in a thread beside running training steps."""
         with TRACING:
-            if self._concrete is None:
-                with inference_mode(self.model):
+            if self._concrete is not None:
+                return
+            with inference_mode(self.model):
+                if self._source is None:
                     self._function, self._concrete = _traced(self._module, self.input_type)
+                else:
+                    with float32_policy():
+                        self._function, self._concrete = _traced(self._module, self.input_type)
+            self.refresh()
 
-    def take_weights(self, model: Model) -> None:
-        """Copy the variables of ``model``, of the same config, into this one's.
+    def refresh(self) -> None:
+        """See to it that the weights are those of the trained model as it is now.
+
+        Does nothing where the trained model itself serves.
 
         Raises:
             ConfigError: the two models' variables do not correspond.
         """
-        if model is self.model:
+        if self._source is None:
             return
         self.trace()
-        ours, theirs = self.model.variables, model.variables
+        ours, theirs = self.model.variables, self._source.variables
         if [tuple(v.shape) for v in ours] != [tuple(v.shape) for v in theirs]:
             raise ConfigError(
                 f"cannot copy weights: {len(theirs)} variables of the trained model do not "
@@ -202,24 +227,6 @@ class ServingModel:
         if self.batched or len(images) == 1:
             return as_arrays(self.concrete_function(tf.constant(images)))
         return joined([self.detect(images[i : i + 1]) for i in range(len(images))])
-
-
-def as_arrays(outputs: dict[str, Any]) -> DetectionsDict:
-    """The outputs that belong to one picture each, as numpy arrays.
-
-    Left out are the ``raw_...`` ones (every anchor's box, up to 18 MB a picture) and the
-    intermediate tensors that Mask R-CNN's signature lists.
-    """
-    return {
-        name: value.numpy()
-        for name, value in outputs.items()
-        if name.startswith("detection_") or name == "num_detections"
-    }
-
-
-def joined(parts: list[DetectionsDict]) -> DetectionsDict:
-    """Detections of several batches as one batch."""
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def needs_own_inference_model(model_config: ModelConfig) -> bool:
