@@ -1,0 +1,30 @@
+"""Annotations in, checked; records out. Nothing here needs TensorFlow or TFOD."""
+
+from tfod_toolkit.dataset.examples import Example, check_records, read_examples
+from tfod_toolkit.dataset.images import decode_image
+from tfod_toolkit.dataset.labels import LabelMap, read_label_map, write_label_map
+from tfod_toolkit.dataset.records import Records, find_records
+from tfod_toolkit.dataset.tfrecord import (
+    RecordWriter,
+    fingerprint,
+    masked_crc32c,
+    read_records,
+    record_files,
+)
+
+__all__ = [
+    "Example",
+    "LabelMap",
+    "RecordWriter",
+    "Records",
+    "check_records",
+    "decode_image",
+    "find_records",
+    "fingerprint",
+    "masked_crc32c",
+    "read_examples",
+    "read_label_map",
+    "read_records",
+    "record_files",
+    "write_label_map",
+]
