@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tfod_toolkit.errors import ConfigError
+from tfod_toolkit.odapi.seeding import seeded_inputs
 from tfod_toolkit.odapi.tracing import without_autograph
 from tfod_toolkit.training.devices import check_batch
 
@@ -29,11 +30,14 @@ class Learner:
         train_config: the config's ``TrainConfig``.
     """
 
-    def __init__(self, config: Any, strategy: Any, precision: str = "float32") -> None:
+    def __init__(
+        self, config: Any, strategy: Any, precision: str = "float32", seed: int | None = None
+    ) -> None:
         from tfod_toolkit.odapi.api import model_builder, tf
 
         tf.keras.mixed_precision.set_global_policy(precision)
         self.config = config
+        self._seed = seed
         self.strategy = strategy
         self.train_config = config.train_config
         check_batch(self.train_config.batch_size, strategy.num_replicas_in_sync)
@@ -90,14 +94,15 @@ class Learner:
         from tfod_toolkit.odapi.api import inputs
 
         def build(context: Any) -> Any:
-            return without_autograph(
-                inputs.train_input,
-                self.train_config,
-                self.config.train_input_reader,
-                self.config.model,
-                model=self.model,
-                input_context=context,
-            ).repeat()
+            with seeded_inputs(self._seed):
+                return without_autograph(
+                    inputs.train_input,
+                    self.train_config,
+                    self.config.train_input_reader,
+                    self.config.model,
+                    model=self.model,
+                    input_context=context,
+                ).repeat()
 
         return self.strategy.distribute_datasets_from_function(build)
 

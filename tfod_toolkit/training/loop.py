@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tfod_toolkit.errors import ConfigError
+from tfod_toolkit.odapi.seeding import seed_everything
 from tfod_toolkit.training import faults
 from tfod_toolkit.training.checkpoints import Checkpoints
 from tfod_toolkit.training.devices import distribution_strategy, worker_count
@@ -48,9 +49,11 @@ class Trainer:
         self._settings = settings
         self._interruption = interruption
         self._progress = progress
-        _seed(settings)
+        seed = 0 if settings.deterministic and settings.seed is None else settings.seed
+        if seed is not None:
+            seed_everything(seed, deterministic=settings.deterministic)
         strategy = distribution_strategy(settings.devices, settings.all_reduce)
-        self.learner = Learner(settings.config, strategy, settings.precision)
+        self.learner = Learner(settings.config, strategy, settings.precision, seed)
         self.checkpoints = Checkpoints(
             self.learner, settings.folder, keep=settings.keep, asynchronous=settings.asynchronous
         )
@@ -237,15 +240,6 @@ class Trainer:
 
         votes = self.learner.strategy.run(vote)
         return bool(self.learner.strategy.experimental_local_results(votes)[0] > 0)
-
-
-def _seed(settings: TrainSettings) -> None:
-    from tfod_toolkit.odapi.api import tf
-
-    if settings.seed is not None or settings.deterministic:
-        tf.keras.utils.set_random_seed(settings.seed or 0)
-    if settings.deterministic:
-        tf.config.experimental.enable_op_determinism()
 
 
 def _finite(row: Any) -> bool:
