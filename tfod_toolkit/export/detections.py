@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 #: TFOD's output names -> float32 arrays whose first dimension is the picture.
-DetectionsDict = dict[str, npt.NDArray[np.float32]]
+DetectionsDict: TypeAlias = "dict[str, NDArray[np.float32]]"
 
 
 def as_arrays(outputs: Mapping[str, Any]) -> DetectionsDict:
@@ -30,4 +31,6 @@ def as_arrays(outputs: Mapping[str, Any]) -> DetectionsDict:
 
 def joined(parts: Sequence[DetectionsDict]) -> DetectionsDict:
     """Detections of several batches as those of one."""
+    import numpy as np
+
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

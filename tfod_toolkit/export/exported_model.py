@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Config: TypeAlias = Any
 
+#: What an exported signature may take, by TFOD's names.
+INPUT_TYPES = ("image_tensor", "float_image_tensor", "encoded_image_string_tensor", "tf_example")
+
 SAVED_MODEL = "saved_model"
 CHECKPOINT = "checkpoint"
 PIPELINE_CONFIG = "pipeline.config"
@@ -56,11 +59,13 @@ def save_exported_model(
             f"no label map at {label_map_path}",
             "name one with --labels, or build the records again with `tfod dataset build`",
         )
+    from tfod_toolkit.pipeline import save_config
+
     _refuse_other_folder(folder)
     concrete = serving.concrete_function  # traced before anything is written
     with _put_in_place(folder) as beside:
         _save_checkpoint(model, beside / CHECKPOINT)
-        _save_config(config, beside / PIPELINE_CONFIG)
+        save_config(config, beside / PIPELINE_CONFIG)
         shutil.copyfile(label_map_path, beside / LABEL_MAP)
         _save_function(serving.function, concrete, beside / SAVED_MODEL)
     return folder
@@ -146,9 +151,3 @@ def _save_checkpoint(model: Any, folder: Path) -> None:  # noqa: ANN401
 
     checkpoint = tf.train.Checkpoint(model=model)
     tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=1).save(checkpoint_number=0)
-
-
-def _save_config(config: Config, path: Path) -> None:
-    from google.protobuf import text_format
-
-    path.write_text(text_format.MessageToString(config))

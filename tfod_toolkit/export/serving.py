@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from tfod_toolkit.errors import ConfigError, UsageError
 from tfod_toolkit.export.detections import DetectionsDict, as_arrays, joined
+from tfod_toolkit.export.exported_model import INPUT_TYPES
 from tfod_toolkit.odapi.api import exporter_lib_v2, model_builder, tf
 
 #: Held by whoever traces TFOD's code: tracing leaves symbolic tensors in the model's attributes
@@ -73,7 +74,6 @@ _INPUTS = {
     ),
     "tf_example": _Input(exporter_lib_v2.DetectionFromTFExampleModule, tf.string, []),
 }
-INPUT_TYPES = tuple(_INPUTS)
 
 
 @contextmanager
