@@ -1,0 +1,44 @@
+# Every target sets up what it needs first; setting up again is instant when nothing changed.
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO := demo
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev demo test test-upstream lint format bench constraints clean
+
+help:  ## Say what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
+
+setup:  ## Make .venv with TensorFlow, TFOD and the toolkit
+	@$(PYTHON) scripts/bootstrap.py train
+
+setup-dev:
+	@$(PYTHON) scripts/bootstrap.py dev
+
+demo: setup  ## Train a detector from nothing and draw what it finds (about 6 minutes)
+	@$(BIN)/python scripts/demo.py $(DEMO)
+
+test: setup-dev  ## Run every test (about half an hour on 2 cores)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+test-upstream: setup-dev  ## Run TFOD's own tests against the list of those that cannot pass
+	$(BIN)/python scripts/test_upstream.py --workers $(WORKERS) $(ARGS)
+
+lint: setup-dev  ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup-dev  ## Put the code in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup-dev  ## Measure the toolkit beside TFOD's own scripts
+	$(BIN)/python -m benchmarks $(ARGS)
+
+constraints: setup-dev  ## Resolve constraints.txt anew
+	$(BIN)/python scripts/update_constraints.py
+
+clean:  ## Remove what the demo and the builds left
+	rm -rf $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache

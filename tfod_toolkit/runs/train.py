@@ -1,0 +1,221 @@
+"""``tfod train``: config and records in; a trained, evaluated, exported model and a report out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfod_toolkit.errors import ConfigError, Interrupted, TfodError
+from tfod_toolkit.runs.folder import RunFolder
+from tfod_toolkit.runs.manifest import FAILED, FINISHED, INTERRUPTED, Manifest
+from tfod_toolkit.training import StopNow, TrainSettings
+
+if TYPE_CHECKING:
+    from tfod_toolkit.pipeline import Resolved
+    from tfod_toolkit.training import Interruption
+    from tfod_toolkit.training.loop import Trainer
+    from tfod_toolkit.training.progress import Progress
+
+#: Evaluations in a run, where their interval is not given, and the shortest such interval.
+EVALUATIONS, SHORTEST_INTERVAL = 10, 500
+
+
+@dataclass(frozen=True, slots=True)
+class TrainRequest:
+    """What ``tfod train`` was asked for.
+
+    Attributes:
+        config: the pipeline config's file.
+        folder: where the run lies.
+        records: the folder of records; ``None``: the config names its own inputs.
+        steps: the step to end at; ``None``: the config's ``num_steps``.
+        batch_size: ``None``: the config's.
+        evaluate_every: steps between evaluations; 0: only at the end; ``None``: chosen.
+        precision: a Keras policy; ``None``: what the config's ``use_bfloat16`` says.
+        fresh: start over, whatever the folder holds.
+        options: further fields of :class:`TrainSettings` by name.
+        arguments: the command's words, for the manifest.
+    """
+
+    config: Path
+    folder: RunFolder
+    records: Path | None = None
+    steps: int | None = None
+    batch_size: int | None = None
+    evaluate_every: int | None = None
+    precision: str | None = None
+    fresh: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+def train(request: TrainRequest, interruption: Interruption, progress: Progress) -> Manifest:
+    """Carry a run to its end from wherever it stands.
+
+    Returns:
+        The manifest of the finished run.
+
+    Raises:
+        Interrupted: a signal came; the same request goes on from there.
+        TfodError: whatever else ended it; the manifest says so too.
+    """
+    resolved = _resolved(request, progress)
+    settings = _settings(request, resolved)
+    with request.folder.held():
+        if request.fresh:
+            request.folder.clear()
+        before = Manifest.read(request.folder.manifest)
+        _check_same_config(request.folder, resolved, before)
+        if before and before.finished:
+            progress.say(
+                f"{request.folder.root} is finished: see {request.folder.report} "
+                "(--fresh starts it over)"
+            )
+            return before
+        manifest = _start(request, resolved)
+        try:
+            _carry_out(request.folder, settings, manifest, interruption, progress)
+        except StopNow:
+            error = interruption.as_error()
+            manifest.end(INTERRUPTED, error.message)
+            raise error from None
+        except Interrupted as error:
+            manifest.end(INTERRUPTED, error.message)
+            raise
+        except TfodError as error:
+            manifest.end(FAILED, error.message)
+            raise
+        except BaseException as error:
+            manifest.end(FAILED, f"{type(error).__name__}: {error}")
+            raise
+    return manifest
+
+
+def _resolved(request: TrainRequest, progress: Progress) -> Resolved:
+    from tfod_toolkit.dataset import find_records
+    from tfod_toolkit.pipeline import check_config, load_config, resolve
+
+    records = find_records(request.records) if request.records else None
+    resolved = resolve(
+        load_config(request.config),
+        records=records,
+        steps=request.steps,
+        batch_size=request.batch_size,
+    )
+    for note in resolved.notes:
+        progress.say(note)
+    findings = check_config(resolved.config)
+    for finding in findings:
+        if not finding.fatal:
+            progress.say(f"{finding.severity}: {finding.message}")
+    fatal = [finding for finding in findings if finding.fatal]
+    if fatal:
+        raise ConfigError(
+            f"{request.config}: " + "; ".join(finding.message for finding in fatal),
+            "; ".join(finding.hint for finding in fatal if finding.hint),
+        )
+    return resolved
+
+
+def _settings(request: TrainRequest, resolved: Resolved) -> TrainSettings:
+    config = resolved.config.train_config
+    steps = config.num_steps
+    every = request.evaluate_every
+    if every is None:
+        every = max(SHORTEST_INTERVAL, steps // EVALUATIONS)
+    precision = request.precision
+    if precision is None:
+        precision = "mixed_bfloat16" if config.use_bfloat16 else "float32"
+    return TrainSettings(
+        config=resolved.config,
+        folder=request.folder.training,
+        steps=steps,
+        evaluate_every=every,
+        precision=precision,
+        **request.options,
+    )
+
+
+def _check_same_config(folder: RunFolder, resolved: Resolved, before: Manifest | None) -> None:
+    """Refuse to go on with another config than the run began with.
+
+    Raises:
+        ConfigError: naming the fields that differ.
+    """
+    from tfod_toolkit.pipeline import differences, load_config
+
+    if before is None or not folder.config.is_file():
+        return
+    changed = differences(load_config(folder.config), resolved.config)
+    if changed:
+        shown = "; ".join(changed[:5]) + (
+            f"; and {len(changed) - 5} more" if len(changed) > 5 else ""
+        )
+        raise ConfigError(
+            f"{folder.root} is a run of another config: {shown}",
+            "name another folder with --run, or use --fresh to start this one over",
+        )
+
+
+def _start(request: TrainRequest, resolved: Resolved) -> Manifest:
+    from tfod_toolkit.dataset import fingerprint
+    from tfod_toolkit.pipeline import save_config
+
+    save_config(resolved.config, request.folder.config)
+    reader = resolved.config.train_input_reader.tf_record_input_reader
+    return Manifest.start(
+        request.folder.manifest,
+        "train",
+        dict(request.arguments),
+        dataset_fingerprint=fingerprint(reader.input_path),
+    )
+
+
+def _carry_out(
+    folder: RunFolder,
+    settings: TrainSettings,
+    manifest: Manifest,
+    interruption: Interruption,
+    progress: Progress,
+) -> None:
+    """Train, then evaluate, export and report on the best checkpoint."""
+    from tfod_toolkit.runs.assessment import Assessment
+    from tfod_toolkit.runs.completion import complete
+    from tfod_toolkit.training.loop import Trainer
+
+    began = time.monotonic()
+    trainer = Trainer(settings, interruption, progress)
+    _restore_fine_tune(trainer, progress)
+    if trainer.resumed_at:
+        progress.say(f"going on from step {trainer.resumed_at:,}")
+    assessment = Assessment(settings.config, trainer.learner.model, interruption)
+    outcome = trainer.run(assessment.metrics)
+    if outcome.stopped_early:
+        progress.say(
+            f"stopped early at step {outcome.step:,}: no better {settings.metric} for "
+            f"{settings.patience} evaluations"
+        )
+    metrics = complete(folder, outcome, assessment, progress)
+    reason = "stopped early" if outcome.stopped_early else "all steps taken"
+    manifest.end(
+        FINISHED,
+        reason,
+        step=outcome.step,
+        best_step=outcome.best_step,
+        seconds=round(time.monotonic() - began, 1),
+        metrics=metrics,
+    )
+
+
+def _restore_fine_tune(trainer: Trainer, progress: Progress) -> None:
+    """Start from the config's ``fine_tune_checkpoint``, unless the run is already under way."""
+    from tfod_toolkit.training.fine_tune import restore_fine_tune
+
+    config = trainer.learner.train_config
+    if config.fine_tune_checkpoint and not trainer.resumed_at:
+        progress.working(f"restoring {config.fine_tune_checkpoint}")
+        for line in restore_fine_tune(trainer.learner):
+            progress.say(line)
