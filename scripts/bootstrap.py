@@ -8,6 +8,7 @@ Runs on any Python 3, so that a wrong one is told so.
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -95,7 +96,14 @@ def install(level):
     ) or run([*pip, "--no-deps", "--require-hashes", "-r", str(PROJECT / "requirements-no-deps.txt")])
     if code:
         return fail("pip could not install the toolkit", "see what it says above; the same command goes on", 69)
+    trim()
     return 0
+
+
+def trim():
+    """Remove TensorFlow's C++ headers, 0.3 GB: only the building of custom ops reads them."""
+    for headers in VENV.glob("lib/python3*/site-packages/tensorflow/include"):
+        shutil.rmtree(str(headers))
 
 
 def run(command):
