@@ -1,0 +1,107 @@
+"""What a camera sees of a scene: which thing, and how far away, at each pixel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfod_toolkit.dataset.sample.scene import Camera, Scene, Thing
+from tfod_toolkit.dataset.sample.solids import Array
+
+CORNERS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float32).T
+
+#: Rays to a side by which the size of what leaves the picture is found.
+_GRID = 32
+
+Rectangle = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a camera sees, before any light.
+
+    Attributes:
+        owner: int16 [height, width], 0 for floor and wall, k for the scene's k-th thing.
+        depth: float32 [height, width], along the view; of floor and wall too.
+        whole: pixels that each thing would cover on an endless picture if nothing stood before it.
+        cut: whether a part of each thing is outside the picture.
+    """
+
+    owner: NDArray[np.int16]
+    depth: Array
+    whole: tuple[float, ...]
+    cut: tuple[bool, ...]
+
+    def mask(self, number: int) -> NDArray[np.bool_]:
+        """Where the scene's ``number``-th thing (from 1) is seen."""
+        return self.owner == number
+
+    def shown(self, number: int) -> float:
+        """Which part of a thing is seen, from 0 to 1."""
+        return float(self.mask(number).sum()) / max(self.whole[number - 1], 1.0)
+
+
+def view(scene: Scene) -> View:
+    """Cast one ray through each pixel's centre."""
+    camera = scene.camera
+    x, y = camera.grid()
+    owner, depth, covered = cast(scene, x, y, camera.rays(x, y))
+    cut = tuple(_leaves(camera, bounds(camera, thing)) for thing in scene.things)
+    whole = [
+        _area(scene, thing) if leaves else float(count)
+        for thing, leaves, count in zip(scene.things, cut, covered, strict=True)
+    ]
+    shape = (camera.height, camera.width)
+    return View(owner.reshape(shape), depth.reshape(shape), tuple(whole), cut)
+
+
+def cast(
+    scene: Scene, x: Array, y: Array, rays: Array
+) -> tuple[NDArray[np.int16], Array, list[int]]:
+    """Owner and depth of each ray, and how many rays would meet each thing alone."""
+    depth = backdrop_depth(scene, rays)
+    owner = np.zeros(len(x), np.int16)
+    covered = []
+    origin = scene.camera.position[:, None]
+    for number, thing in enumerate(scene.things, start=1):
+        left, top, right, bottom = bounds(scene.camera, thing)
+        near = np.flatnonzero((x > left) & (x < right) & (y > top) & (y < bottom))
+        t = thing.placed.distances(origin, rays[:, near])
+        covered.append(int(np.isfinite(t).sum()))
+        nearer = t < depth[near]
+        owner[near[nearer]] = number
+        depth[near[nearer]] = t[nearer]
+    return owner, depth, covered
+
+
+def backdrop_depth(scene: Scene, rays: Array) -> Array:
+    """Where rays meet the floor or the wall."""
+    with np.errstate(divide="ignore"):
+        floor = np.where(rays[1] < 0, -1 / rays[1], np.float32(1e3))
+        wall = np.where(rays[2] > 0, np.float32(scene.wall_distance) / rays[2], np.float32(1e3))
+    return np.minimum(floor, wall)
+
+
+def bounds(camera: Camera, thing: Thing) -> Rectangle:
+    """A rectangle of the picture that holds a thing: left, top, right, bottom."""
+    extents = [thing.placed.extent(camera.axes[:, axis]) for axis in range(3)]
+    corners = camera.axes @ (CORNERS * np.array(extents, np.float32)[:, None])
+    x, y = camera.project(thing.placed.centre[:, None] + corners)
+    return float(x.min()), float(y.min()), float(x.max()), float(y.max())
+
+
+def _leaves(camera: Camera, rectangle: Rectangle) -> bool:
+    left, top, right, bottom = rectangle
+    return left < 0 or top < 0 or right > camera.width or bottom > camera.height
+
+
+def _area(scene: Scene, thing: Thing) -> float:
+    """Pixels that a thing covers on an endless picture."""
+    left, top, right, bottom = bounds(scene.camera, thing)
+    steps = (np.arange(_GRID, dtype=np.float32) + np.float32(0.5)) / np.float32(_GRID)
+    x, y = np.meshgrid(left + steps * (right - left), top + steps * (bottom - top))
+    rays = scene.camera.rays(x.ravel().astype(np.float32), y.ravel().astype(np.float32))
+    met = np.isfinite(thing.placed.distances(scene.camera.position[:, None], rays))
+    return float(met.mean()) * (right - left) * (bottom - top)

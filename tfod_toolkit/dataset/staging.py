@@ -1,0 +1,52 @@
+"""Folders that are filled whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tfod_toolkit.errors import writing
+
+
+@contextmanager
+def staged(out: Path, replaced: Iterable[str]) -> Iterator[Path]:
+    """A new folder inside ``out`` whose contents are moved into ``out`` when the body succeeds.
+
+    It is inside because ``out`` may be a mount, beside which nothing can be moved into it. When
+    the body fails, nothing of it remains, and what was in ``out`` is untouched.
+
+    Args:
+        out: made where it is not there.
+        replaced: names or glob patterns of what may be in ``out`` from before, and is removed.
+
+    Raises:
+        CannotWriteError: in the body or in moving, the disk refused.
+    """
+    with writing(out):
+        fresh = not out.exists()
+        out.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(prefix=".making-", dir=out))
+    try:
+        with writing(out):
+            yield stage
+            for pattern in replaced:
+                for old in out.glob(pattern):
+                    _remove(old)
+            for made in sorted(stage.iterdir()):
+                made.replace(out / made.name)
+            stage.rmdir()
+    except BaseException:
+        shutil.rmtree(stage, ignore_errors=True)
+        if fresh:
+            shutil.rmtree(out, ignore_errors=True)
+        raise
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
