@@ -183,7 +183,7 @@ def _carry_out(
 ) -> None:
     """Train, then evaluate, export and report on the best checkpoint."""
     from tfod_toolkit.runs.assessment import Assessment
-    from tfod_toolkit.runs.completion import complete
+    from tfod_toolkit.runs.completion import complete, report
     from tfod_toolkit.training.loop import Trainer
 
     began = time.monotonic()
@@ -198,16 +198,16 @@ def _carry_out(
             f"stopped early at step {outcome.step:,}: no better {settings.metric} for "
             f"{settings.patience} evaluations"
         )
-    metrics = complete(folder, outcome, assessment, progress)
-    reason = "stopped early" if outcome.stopped_early else "all steps taken"
-    manifest.end(
-        FINISHED,
-        reason,
-        step=outcome.step,
-        best_step=outcome.best_step,
-        seconds=round(time.monotonic() - began, 1),
-        metrics=metrics,
-    )
+    metrics = complete(folder, trainer, outcome, assessment, progress)
+    manifest.fields |= {
+        "step": outcome.step,
+        "best_step": outcome.best_step,
+        "seconds": round(time.monotonic() - began, 1),
+        "metrics": metrics,
+    }
+    manifest.write()
+    report(folder, metrics, progress)
+    manifest.end(FINISHED, "stopped early" if outcome.stopped_early else "all steps taken")
 
 
 def _restore_fine_tune(trainer: Trainer, progress: Progress) -> None:

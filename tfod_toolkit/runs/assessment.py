@@ -1,0 +1,56 @@
+"""A model under training, measured as it will be exported: one trace for both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfod_toolkit.dataset import read_label_map
+from tfod_toolkit.evaluation import Evaluation, evaluate, evaluation_settings
+from tfod_toolkit.export.serving import ServingModel
+
+if TYPE_CHECKING:
+    from tfod_toolkit.training import Interruption
+
+
+class Assessment:
+    """Evaluates the model of a run whenever asked, and keeps what it found last.
+
+    Attributes:
+        serving: the model as it is exported.
+        label_map_path: of the test records.
+        last: the step and result of the last evaluation.
+    """
+
+    def __init__(self, config: Any, model: Any, interruption: Interruption) -> None:
+        reader = config.eval_input_reader[0]
+        self.config = config
+        self.serving = ServingModel.for_trained(config.model, model)
+        self.label_map_path = Path(reader.label_map_path)
+        self.last: tuple[int, Evaluation] | None = None
+        self._interruption = interruption
+        self._records = list(reader.tf_record_input_reader.input_path)
+        self._label_map = read_label_map(self.label_map_path)
+        self._settings = evaluation_settings(config, self._label_map.names.values())
+
+    def evaluate(self, step: int) -> Evaluation:
+        """Evaluate the model's present weights, those of ``step``.
+
+        Raises:
+            StopNow: a signal came meanwhile.
+        """
+        self.serving.refresh()
+        evaluation = evaluate(
+            self.serving.detect,
+            self._records,
+            self._label_map,
+            settings=self._settings,
+            progress=lambda _done: self._interruption.check(),
+        )
+        self.last = (step, evaluation)
+        return evaluation
+
+    def metrics(self, step: int) -> dict[str, Any]:
+        """:meth:`evaluate` as flat metrics, and ``per_class``."""
+        evaluation = self.evaluate(step)
+        return {**evaluation.metrics, "per_class": evaluation.per_class}
