@@ -1,7 +1,8 @@
 """Pipeline configs: read, resolved, checked, compared, written; without TensorFlow."""
 
-from tfod_toolkit.pipeline.check import Finding, check_config
+from tfod_toolkit.pipeline.check import check_config
 from tfod_toolkit.pipeline.fields import Change, changes, differences
+from tfod_toolkit.pipeline.findings import Finding
 from tfod_toolkit.pipeline.resolve import Resolved, resolve
 from tfod_toolkit.pipeline.text import load_config, parse_config, save_config, to_text
 

@@ -2,42 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 
+from tfod_toolkit.pipeline.checks.checkpoint import check_checkpoint
+from tfod_toolkit.pipeline.checks.classes import check_classes, check_model
+from tfod_toolkit.pipeline.checks.files import check_files, check_placeholders
+from tfod_toolkit.pipeline.checks.steps import check_batch, check_optimizer, check_steps
+from tfod_toolkit.pipeline.findings import ERROR, NOTE, WARNING, Finding
 from tfod_toolkit.pipeline.protos import Proto
+from tfod_toolkit.pipeline.train_fields import check_train_fields
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is wrong, or may be.
+def check_config(config: Proto, *, replicas: int = 1) -> tuple[Finding, ...]:
+    """What is wrong with a resolved config, errors first.
 
-    Attributes:
-        severity: ``error`` (it cannot run), ``warning`` (it will, but not as meant) or ``note``.
-        field: the dotted path of the field that it is about, or "".
-        message: what is wrong, in one line.
-        hint: what to do about it.
+    Args:
+        config: a ``TrainEvalPipelineConfig``.
+        replicas: how many devices will share a batch.
     """
-
-    severity: str
-    field: str
-    message: str
-    hint: str | None = None
-
-    @property
-    def fatal(self) -> bool:
-        """Whether the config cannot run."""
-        return self.severity == "error"
+    order = (ERROR, WARNING, NOTE)
+    return tuple(
+        sorted(_findings(config, replicas), key=lambda finding: order.index(finding.severity))
+    )
 
 
-def check_config(config: Proto) -> tuple[Finding, ...]:
-    """What is wrong with a resolved config."""
-    if not config.train_config.num_steps:
-        return (
-            Finding(
-                "error",
-                "train_config.num_steps",
-                "train_config.num_steps is not set, which means for ever",
-                "say how many: --steps 2000",
-            ),
-        )
-    return ()
+def _findings(config: Proto, replicas: int) -> Iterator[Finding]:
+    yield from check_model(config)
+    yield from check_classes(config)
+    yield from check_steps(config)
+    yield from check_batch(config, replicas)
+    yield from check_optimizer(config)
+    yield from check_checkpoint(config)
+    yield from check_placeholders(config)
+    yield from check_files(config)
+    yield from check_train_fields(config)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tfod_toolkit.pipeline import schedule
+from tfod_toolkit.pipeline.model import architecture
 from tfod_toolkit.pipeline.protos import Proto
 
 
@@ -71,12 +72,6 @@ def resolve(
         notes.append(f"batch_size {copy.train_config.batch_size} -> {batch_size}")
         copy.train_config.batch_size = batch_size
     return Resolved(copy, tuple(notes))
-
-
-def architecture(config: Proto) -> tuple[str | None, Proto]:
-    """The name and the message of a config's model: ``ssd``, ``faster_rcnn``, ``center_net``."""
-    kind = config.model.WhichOneof("model")
-    return kind, getattr(config.model, kind) if kind else None
 
 
 def _put_records(config: Proto, records: RecordFiles) -> list[str]:

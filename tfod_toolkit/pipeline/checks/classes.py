@@ -1,0 +1,59 @@
+"""Model and classes: that there is a model, and that its classes are those of the label map."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tfod_toolkit.errors import TfodError
+from tfod_toolkit.pipeline.findings import Finding, error
+from tfod_toolkit.pipeline.model import architecture
+from tfod_toolkit.pipeline.paths import is_remote
+from tfod_toolkit.pipeline.protos import Proto
+
+_MODELS = ("ssd", "faster_rcnn", "center_net")
+
+
+def check_model(config: Proto) -> Iterator[Finding]:
+    """Whether there is a model that trains in TensorFlow 2."""
+    kind, _ = architecture(config)
+    if kind not in _MODELS:
+        yield error(
+            "model",
+            "the config names no model"
+            if kind is None
+            else f"model.{kind} is not a model to train",
+            f"write one of {', '.join(_MODELS)} in model",
+        )
+    if config.HasField("graph_rewriter"):
+        yield error(
+            "graph_rewriter",
+            "graph_rewriter (training for 8-bit weights) is TensorFlow 1's",
+            "--set graph_rewriter=",
+        )
+
+
+def check_classes(config: Proto) -> Iterator[Finding]:
+    """Whether ``num_classes`` is what the label map has."""
+    kind, model = architecture(config)
+    if kind not in _MODELS:
+        return
+    field = f"model.{kind}.num_classes"
+    where = config.train_input_reader.label_map_path
+    if is_remote(where) and not model.num_classes:
+        yield error(field, f"{field} is not set", f"say how many: --set {field}=3")
+    if not Path(where).is_file():
+        return  # found elsewhere
+    from tfod_toolkit.dataset import read_label_map
+
+    try:
+        count = read_label_map(where, gaps=True).num_classes
+    except TfodError as problem:
+        yield error("train_input_reader.label_map_path", problem.message, problem.hint)
+        return
+    if model.num_classes != count:
+        yield error(
+            field,
+            f"{field} is {model.num_classes}, but the label map {where} has {count} classes",
+            f'--set {field}={count}, or "num_classes": {count} in the hyperparameters',
+        )

@@ -1,0 +1,127 @@
+"""``train_config``, field by field: what is done with each, so that none is ignored in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from tfod_toolkit.pipeline.findings import Finding, error, note, warning
+from tfod_toolkit.pipeline.protos import Proto
+
+
+class Use(Enum):
+    """What is done with a field."""
+
+    HONOURED = "honoured"
+    NO_EFFECT = "no effect"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Treatment:
+    """What is done with one field of ``train_config``.
+
+    Attributes:
+        use: honoured; without effect, which is said where it is set; or refused where it is set to
+            anything but its default.
+        how: how it is honoured, or why not.
+    """
+
+    use: Use
+    how: str
+
+
+def _honoured(how: str) -> Treatment:
+    return Treatment(Use.HONOURED, how)
+
+
+def _no_effect(why: str) -> Treatment:
+    return Treatment(Use.NO_EFFECT, why)
+
+
+_REPLICAS = "replicas always take each step together"
+_QUEUES = "tf.data reads ahead by itself (num_readers and the like in train_input_reader)"
+
+#: Every field of ``object_detection.protos.TrainConfig``.
+FIELDS: Mapping[str, Treatment] = {
+    "batch_size": _honoured("images in a step, over all replicas"),
+    "data_augmentation_options": _honoured("by TFOD's preprocessor, in their order"),
+    "sync_replicas": _no_effect(_REPLICAS),
+    "keep_checkpoint_every_n_hours": _honoured("checkpoints so far apart are kept for good"),
+    "optimizer": _honoured("by TFOD's builder, moving averages included"),
+    "gradient_clipping_by_norm": _honoured("of all gradients together"),
+    "fine_tune_checkpoint": _honoured("restored before the first step"),
+    "fine_tune_checkpoint_type": _honoured("detection, classification or full"),
+    "fine_tune_checkpoint_version": _honoured("V2; V1 is refused"),
+    "from_detection_checkpoint": _honoured("the type is detection, unless the type is given"),
+    "load_all_detection_checkpoint_vars": Treatment(
+        Use.REFUSED, 'TensorFlow 2 has no such choice; use fine_tune_checkpoint_type: "full"'
+    ),
+    "run_fine_tune_checkpoint_dummy_computation": _no_effect(
+        "variables are always made before a checkpoint is restored, without a computation"
+    ),
+    "num_steps": _honoured("exactly so many steps"),
+    "startup_delay_steps": _no_effect(_REPLICAS),
+    "bias_grad_multiplier": _honoured("gradients of biases are multiplied by it"),
+    "update_trainable_variables": _honoured("only variables whose names match are trained"),
+    "freeze_variables": _honoured("variables whose names match are not trained"),
+    "replicas_to_aggregate": _no_effect(_REPLICAS),
+    "batch_queue_capacity": _no_effect(_QUEUES),
+    "num_batch_queue_threads": _no_effect(_QUEUES),
+    "prefetch_queue_capacity": _no_effect(_QUEUES),
+    "merge_multiple_label_boxes": _honoured("by TFOD's inputs"),
+    "use_multiclass_scores": _honoured("by TFOD's inputs"),
+    "add_regularization_loss": _honoured("by TFOD's losses"),
+    "max_number_of_boxes": _no_effect("train_input_reader.max_number_of_boxes is what counts"),
+    "unpad_groundtruth_tensors": _honoured("by TFOD's losses"),
+    "retain_original_images": _honoured("by TFOD's inputs"),
+    "use_bfloat16": _honoured("as --precision mixed_bfloat16, unless --precision is given"),
+    "summarize_gradients": _honoured("their norm is among the metrics"),
+}
+
+#: Fields that every zoo config sets, though nothing in TensorFlow 2 reads them: one note for all.
+_TOGETHER = ("sync_replicas", "startup_delay_steps", "replicas_to_aggregate")
+
+
+def check_train_fields(config: Proto) -> Iterator[Finding]:
+    """Say which fields of ``train_config`` have no effect, and refuse those that are not done."""
+    set_fields = {field.name: (field, value) for field, value in config.train_config.ListFields()}
+    together = [name for name in _TOGETHER if name in set_fields]
+    if together:
+        yield note(
+            f"train_config.{together[0]}",
+            f"{', '.join(together)} in train_config: no effect, {_REPLICAS}",
+        )
+    for name, (field, value) in set_fields.items():
+        treatment = FIELDS[name]
+        if name in _SPECIAL:
+            yield from _SPECIAL[name](config)
+        elif treatment.use is Use.NO_EFFECT and name not in _TOGETHER:
+            if value != field.default_value:
+                yield note(
+                    f"train_config.{name}", f"train_config.{name}: no effect, {treatment.how}"
+                )
+        elif treatment.use is Use.REFUSED and value != field.default_value:
+            yield error(
+                f"train_config.{name}",
+                f"train_config.{name} is not supported: {treatment.how}",
+                f"--set train_config.{name}=",
+            )
+
+
+def _max_number_of_boxes(config: Proto) -> Iterator[Finding]:
+    asked = config.train_config.max_number_of_boxes
+    counts = config.train_input_reader.max_number_of_boxes
+    if asked != counts:
+        yield warning(
+            "train_config.max_number_of_boxes",
+            f"train_config.max_number_of_boxes is {asked} but has no effect: "
+            f"train_input_reader.max_number_of_boxes, {counts}, is what counts",
+            f"--set train_input_reader.max_number_of_boxes={asked}",
+        )
+
+
+_SPECIAL: Mapping[str, Callable[[Proto], Iterator[Finding]]] = {
+    "max_number_of_boxes": _max_number_of_boxes,
+}
