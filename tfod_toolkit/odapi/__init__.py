@@ -1,9 +1,11 @@
 """TFOD on current TensorFlow: the only room that imports ``object_detection``.
 
-Importing this package installs the repairs (as import hooks: nothing heavy is loaded) and must
-come before TensorFlow loads Keras. Then use :mod:`.protos` (no TensorFlow) and :mod:`.api`.
+Importing this package chooses Keras 2 and puts the repairs in wait (as import hooks: nothing heavy
+is loaded), and must come before TensorFlow resolves Keras. Then use :mod:`.protos` (protobuf only),
+:mod:`.api` (TensorFlow and TFOD), :mod:`.tracing` and :mod:`.seeding`.
 """
 
-from tfod_toolkit.odapi.repairs import install
+from tfod_toolkit.odapi import environment, repairs
 
-install()
+environment.prepare()
+repairs.install()

@@ -1,7 +1,10 @@
 """TFOD's protocol buffers, without TensorFlow."""
 
-import tfod_toolkit.odapi  # noqa: F401 -- installs the repairs that let the imports below work
-from object_detection.protos import (
+from tfod_toolkit.odapi import installation
+
+installation.check_parts([part for part in installation.PARTS if part.module == "object_detection"])
+
+from object_detection.protos import (  # noqa: E402 -- only once it is known to be there
     eval_pb2,
     hyperparams_pb2,
     image_resizer_pb2,
