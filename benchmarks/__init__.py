@@ -1,0 +1,1 @@
+"""Measurements of the toolkit beside what one would otherwise run: ratios from one session."""

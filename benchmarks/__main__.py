@@ -1,0 +1,38 @@
+"""``make bench``: run the benchmarks named, or all the quick ones.
+
+usage: python -m benchmarks [NAME ...]
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+#: name -> what it measures; the slow ones run only when named.
+QUICK = {
+    "help": "`tfod --help`: milliseconds, and what it imports",
+    "steps": "steps a second beside TFOD's model_main_tf2",
+    "job": "200 steps, evaluation and export beside TFOD's three scripts",
+}
+SLOW = {
+    "kills": "a run killed 20 times at random moments (10 minutes)",
+    "overfit": "every config of configs/ overfits 8 pictures (half an hour)",
+    "bccd": "mAP on real blood cells, three seeds and the preset (an hour and more)",
+}
+
+
+def main(names: list[str]) -> int:
+    """Run them in turn."""
+    unknown = [name for name in names if name not in QUICK | SLOW]
+    if unknown or names == ["--help"]:
+        for name, what in (QUICK | SLOW).items():
+            print(f"  {name:10} {what}")
+        return 2 if unknown else 0
+    for name in names or QUICK:
+        print(f"== {name}: {(QUICK | SLOW)[name]}", flush=True)
+        importlib.import_module(f"benchmarks.{name}").main()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
