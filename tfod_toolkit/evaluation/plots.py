@@ -25,7 +25,7 @@ MOST_NAMED = 12
 MOST_NUMBERED = 15
 
 
-def new_plot(title: str, x: str, y: str, size: tuple[float, float] = (7.2, 4.8)) -> Axes:
+def new_plot(title: str, x: str, y: str, size: tuple[float, float] = (8.4, 4.8)) -> Axes:
     """Axes of a new figure (``axes.figure``), in the toolkit's style."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -84,7 +84,7 @@ def confusion_plot(confusion: Confusion, names: Sequence[str]) -> bytes:
     axes = new_plot(
         f"Confusion at IoU 0.5, confidence {confusion.min_score:g}",
         "taken for",
-        "is",
+        "object",
         (side + 0.6, side),
     )
     matrix = confusion.matrix
@@ -121,5 +121,7 @@ def _finished(axes: Axes, legend: str) -> bytes:
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.02)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(title=legend, frameon=False, fontsize=9, loc="lower left")
+        axes.legend(
+            title=legend, frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.01, 1)
+        )
     return as_png(axes)
