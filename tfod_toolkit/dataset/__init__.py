@@ -1,9 +1,12 @@
 """Annotations in, checked; records out. Nothing here needs TensorFlow or TFOD."""
 
+from tfod_toolkit.dataset.annotations import Annotation, Fault, Note, Sample
+from tfod_toolkit.dataset.build import BuildReport, BuildSettings, build
 from tfod_toolkit.dataset.examples import Example, check_records, read_examples
 from tfod_toolkit.dataset.images import decode_image
 from tfod_toolkit.dataset.labels import LabelMap, read_label_map, write_label_map
 from tfod_toolkit.dataset.records import Records, find_records
+from tfod_toolkit.dataset.splits import SplitSettings
 from tfod_toolkit.dataset.tfrecord import (
     RecordWriter,
     fingerprint,
@@ -13,10 +16,18 @@ from tfod_toolkit.dataset.tfrecord import (
 )
 
 __all__ = [
+    "Annotation",
+    "BuildReport",
+    "BuildSettings",
     "Example",
+    "Fault",
     "LabelMap",
+    "Note",
     "RecordWriter",
     "Records",
+    "Sample",
+    "SplitSettings",
+    "build",
     "check_records",
     "decode_image",
     "find_records",

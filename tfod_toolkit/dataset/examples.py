@@ -135,6 +135,30 @@ def parse_example(data: bytes, where: str, label_map: LabelMap | None = None) ->
     )
 
 
+def serialize_example(
+    features: Mapping[str, Sequence[bytes] | Sequence[float] | Sequence[int]],
+) -> bytes:
+    """A ``tf.train.Example``: the same bytes for the same features.
+
+    Args:
+        features: lists by key; lists of whole numbers become int64, of floats float32, and empty
+            ones are left out.
+    """
+    message: Any = new_example()
+    for key, values in features.items():
+        if not values:
+            continue
+        feature = message.features.feature[key]
+        if isinstance(values[0], bytes):
+            feature.bytes_list.value.extend(values)
+        elif isinstance(values[0], float):
+            feature.float_list.value.extend(values)
+        else:
+            feature.int64_list.value.extend(values)
+    data: bytes = message.SerializeToString(deterministic=True)
+    return data
+
+
 def _features(data: bytes, where: str) -> Mapping[str, Any]:
     from google.protobuf.message import DecodeError
 

@@ -40,11 +40,33 @@ def decode_image(data: bytes, name: str, *, upright: bool = False) -> NDArray[np
     with opened_image(data, name) as image:
         rgb = to_rgb(image)
         if upright:
-            from PIL import ImageOps
-
-            rgb.info["exif"] = image.info.get("exif", rgb.info.get("exif", b""))
-            rgb = ImageOps.exif_transpose(rgb)
+            rgb = turned_upright(rgb, orientation_of(image))
         return np.asarray(rgb)
+
+
+def orientation_of(image: Image.Image) -> int:
+    """The EXIF orientation of an opened image; 1, upright, where it has none that makes sense."""
+    try:
+        value = image.getexif().get(0x0112, 1)
+    except Exception:
+        return 1
+    return value if value in range(1, 9) else 1
+
+
+def turned_upright(image: Image.Image, orientation: int) -> Image.Image:
+    """An image turned or mirrored as its EXIF orientation (1 to 8) asks."""
+    from PIL import Image
+
+    turns = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_270,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_90,
+    }
+    return image.transpose(turns[orientation]) if orientation in turns else image
 
 
 def image_size(data: bytes, name: str) -> tuple[int, int]:

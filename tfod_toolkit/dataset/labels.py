@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,12 +56,15 @@ class LabelMap:
         """
         return self._ids[name]
 
+    def key_of(self, number: int) -> str:
+        """The name that annotations and records use for an id."""
+        return self.keys.get(number) or self.names[number]
+
     def __contains__(self, name: object) -> bool:
         return name in self._ids
 
-    @property
+    @cached_property
     def _ids(self) -> dict[str, int]:
-        # Not cached: a frozen value has nowhere to keep it, and callers look up few names.
         ids = {name: number for number, name in self.names.items()}
         return {name: number for number, name in self.keys.items()} | ids
 
@@ -93,6 +97,32 @@ def read_label_map(path: Path | str, *, gaps: bool = False) -> LabelMap:
     label_map = LabelMap(dict(sorted(names.items())), keys)
     _check(label_map, path, gaps=gaps)
     return label_map
+
+
+def choose_classes(words: str) -> LabelMap:
+    """The label map that a user's words mean.
+
+    Args:
+        words: a label map's file (``.pbtxt``), a text file with a name on each line, or names
+            with commas between.
+
+    Raises:
+        MissingInputError: a ``.pbtxt`` or ``.txt`` file is not there.
+        BadDataError: the file is no label map, or the names are not all different.
+    """
+    path = Path(words)
+    if path.suffix.lower() in (".pbtxt", ".prototxt"):
+        return read_label_map(path)
+    if path.suffix.lower() in (".txt", ".names") or path.is_file():
+        try:
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+        except OSError as error:
+            raise MissingInputError(
+                f"cannot read the list of classes {path}: {error.strerror}",
+                "name a file with a class on each line, or the classes with commas between",
+            ) from error
+        return LabelMap.of(line.strip() for line in lines if line.strip())
+    return LabelMap.of(name.strip() for name in words.split(","))
 
 
 def write_label_map(path: Path | str, label_map: LabelMap) -> None:

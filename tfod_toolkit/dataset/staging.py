@@ -32,17 +32,25 @@ def staged(out: Path, replaced: Iterable[str]) -> Iterator[Path]:
     try:
         with writing(out):
             yield stage
-            for pattern in replaced:
-                for old in out.glob(pattern):
-                    _remove(old)
-            for made in sorted(stage.iterdir()):
-                made.replace(out / made.name)
-            stage.rmdir()
+            _move(stage, out, {old for pattern in replaced for old in out.glob(pattern)})
     except BaseException:
         shutil.rmtree(stage, ignore_errors=True)
         if fresh:
             shutil.rmtree(out, ignore_errors=True)
         raise
+
+
+def _move(stage: Path, out: Path, old: set[Path]) -> None:
+    """Move what is in ``stage`` to ``out``, then remove what is ``old`` and was not replaced."""
+    for made in sorted(stage.iterdir()):
+        target = out / made.name
+        if target.is_dir():
+            _remove(target)
+        made.replace(target)
+        old.discard(target)
+    for path in sorted(old):
+        _remove(path)
+    stage.rmdir()
 
 
 def _remove(path: Path) -> None:

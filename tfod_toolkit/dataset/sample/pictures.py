@@ -57,19 +57,17 @@ def make_picture(seed: int, number: int, size: tuple[int, int], difficulty: floa
         scene, seen = _fair(random_scene(rng, size, difficulty))
         if any(thing.name for thing in scene.things):
             break
-    image = render(scene, seen, rng)
     labels = np.zeros(seen.owner.shape, np.uint8)
     instances: list[Instance] = []
-    for number, thing in enumerate(scene.things, start=1):
-        if thing.name is None:
-            continue
-        mask = seen.mask(number)
+    for owner, thing in enumerate(scene.things, start=1):
+        mask = seen.mask(owner)
         box = _box(mask)
-        if box is None:
+        if thing.name is None or box is None:
             continue
-        cut = seen.cut[number - 1] and _touches(box, size)
-        instances.append(Instance(thing.name, box, cut, not cut and seen.shown(number) < 0.9))
+        cut = seen.cut[owner - 1] and _touches(box, size)
+        instances.append(Instance(thing.name, box, cut, not cut and seen.shown(owner) < 0.9))
         labels[mask] = len(instances)
+    image = render(scene, seen, rng)
     return Picture(image, tuple(instances), labels, scene.lens.quality)
 
 

@@ -64,7 +64,7 @@ class Ellipsoid:
 
     def support(self, axis: Array) -> float:
         """See :class:`Solid`."""
-        return math.hypot(*(float(a) * radius for a, radius in zip(axis, self.radii)))
+        return math.hypot(*(float(a) * radius for a, radius in zip(axis, self.radii, strict=True)))
 
     def distances(self, origin: Array, direction: Array) -> Array:
         """See :class:`Solid`."""
@@ -107,7 +107,7 @@ class Box:
 
     def support(self, axis: Array) -> float:
         """See :class:`Solid`."""
-        return sum(abs(float(a)) * half for a, half in zip(axis, self.halves))
+        return sum(abs(float(a)) * half for a, half in zip(axis, self.halves, strict=True))
 
     def distances(self, origin: Array, direction: Array) -> Array:
         """See :class:`Solid`."""

@@ -75,8 +75,8 @@ def _add(parent: ET.Element, tag: str, value: str | int) -> None:
 @cache
 def _palette() -> list[int]:
     """VOC's colours: the bits of an index spread over red, green and blue, the high ones first."""
-    colours = []
-    for index in range(256):
-        for channel in range(3):
-            colours.append(sum((index >> (3 * bit + channel) & 1) << (7 - bit) for bit in range(3)))
-    return colours
+    return [
+        sum((index >> (3 * bit + channel) & 1) << (7 - bit) for bit in range(3))
+        for index in range(256)
+        for channel in range(3)
+    ]
