@@ -165,8 +165,7 @@ def build(  # noqa: PLR0913 -- one for each option
     cannot be used is named with its reason and left out; the rest is written, and the exit code
     is 65 unless --allow-bad is given.
     """
-    from tfod_toolkit.dataset.build import BuildSettings
-    from tfod_toolkit.dataset.build import build as build_records
+    from tfod_toolkit.dataset.build import BuildSettings, build_records
     from tfod_toolkit.dataset.labels import choose_classes
     from tfod_toolkit.dataset.splits import SplitSettings
     from tfod_toolkit.errors import BadDataError

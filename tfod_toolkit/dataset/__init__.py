@@ -1,7 +1,7 @@
 """Annotations in, checked; records out. Nothing here needs TensorFlow or TFOD."""
 
 from tfod_toolkit.dataset.annotations import Annotation, Fault, Note, Sample
-from tfod_toolkit.dataset.build import BuildReport, BuildSettings, build
+from tfod_toolkit.dataset.build import BuildReport, BuildSettings, build_records
 from tfod_toolkit.dataset.examples import Example, check_records, read_examples
 from tfod_toolkit.dataset.images import decode_image
 from tfod_toolkit.dataset.labels import LabelMap, read_label_map, write_label_map
@@ -27,7 +27,7 @@ __all__ = [
     "Records",
     "Sample",
     "SplitSettings",
-    "build",
+    "build_records",
     "check_records",
     "decode_image",
     "find_records",

@@ -127,7 +127,7 @@ class BuildReport:
         }
 
 
-def build(
+def build_records(
     source: Path,
     out: Path,
     settings: BuildSettings,

@@ -36,7 +36,8 @@ class View:
 
     def mask(self, number: int) -> NDArray[np.bool_]:
         """Where the scene's ``number``-th thing (from 1) is seen."""
-        return self.owner == number
+        result: NDArray[np.bool_] = self.owner == number
+        return result
 
     def shown(self, number: int) -> float:
         """Which part of a thing is seen, from 0 to 1."""

@@ -89,7 +89,8 @@ def _can_be_found(seen: View, number: int) -> bool:
     box = _box(seen.mask(number))
     if box is None or seen.shown(number) < LEAST_SHOWN:
         return False
-    return min(box[2] - box[0], box[3] - box[1]) >= LEAST_SIDE * min(seen.owner.shape)
+    result: bool = min(box[2] - box[0], box[3] - box[1]) >= LEAST_SIDE * min(seen.owner.shape)
+    return result
 
 
 def _box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:

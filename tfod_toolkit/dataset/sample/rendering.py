@@ -94,7 +94,8 @@ def _floor_light(scene: Scene, directions: Array, dither: Array) -> tuple[Array,
         there = points[:, part[0], part[1]]
         near = thing.placed.solid.nearness(thing.placed.inward(there.reshape(3, -1)))
         open_[part] *= 1 - np.float32(0.75) * near.reshape(there.shape[1:])
-    return cv2.blur(cv2.blur(lit, (5, 5)), (3, 3)).ravel(), open_.ravel()
+    soft = np.asarray(cv2.blur(cv2.blur(lit, (5, 5)), (3, 3)), np.float32)
+    return soft.ravel(), open_.ravel()
 
 
 def _window(camera: Camera, corners: Array) -> tuple[slice, slice]:
@@ -129,7 +130,8 @@ def _surroundings(thing: Thing) -> Array:
     wide = extents + np.float32(0.6) * extents.max()
     corners = thing.placed.centre[:, None] + CORNERS * wide[:, None]
     corners[1] = np.where(CORNERS[1] > 0, 0.3 * thing.placed.centre[1], 0)
-    return corners
+    result: Array = corners
+    return result
 
 
 def _light_past(light: Light, things: list[Thing], points: Array, dither: Array) -> Array:
@@ -222,7 +224,8 @@ def _shine(scene: Scene, thing: Thing, rays: _Rays, normals: Array) -> Array:
     shine = np.maximum((half * normals).sum(0), 0)
     for _ in range(thing.surface.sharpness):
         shine *= shine
-    return shine * np.float32(thing.surface.gloss)
+    result: Array = shine * np.float32(thing.surface.gloss)
+    return result
 
 
 def _may_shade(light: Light, other: Thing, thing: Thing) -> bool:
@@ -256,7 +259,8 @@ def _smoothed(scene: Scene, rays: _Rays, edges: NDArray[np.intp]) -> Array:
     here = rays.at(np.tile(edges, count))
     light = _shade(scene, _Rays(directions, owner, depth, here.lit, here.open, here.dither))
     # What is brighter than white must not outweigh what is beside it.
-    return np.minimum(light, np.float32(1.5)).reshape(3, count, -1).mean(1)
+    result: Array = np.minimum(light, np.float32(1.5)).reshape(3, count, -1).mean(1)
+    return result
 
 
 def _developed(scene: Scene, picture: Array, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -269,9 +273,10 @@ def _developed(scene: Scene, picture: Array, rng: np.random.Generator) -> NDArra
     gain = exposure * (1 - lens.vignette * 0.5 * (x * x + y * y)).astype(np.float32)
     picture = np.sqrt(np.clip(picture * gain[..., None], 0, 1))
     developed = (picture * np.float32(255) + np.float32(0.5)).astype(np.uint8)
-    developed = cv2.GaussianBlur(developed, (0, 0), max(lens.blur * camera.height / 240, 0.2))
+    blurred = cv2.GaussianBlur(developed, (0, 0), max(lens.blur * camera.height / 240, 0.2))
     # The same grain, moved, for each colour: as good, and a third of the time.
     grain = rng.standard_normal((camera.height, camera.width), dtype=np.float32)
     grain = (grain * np.float32(255 * lens.noise)).round().astype(np.int16)
     moved = np.stack([np.roll(grain, 31 * channel) for channel in range(3)], axis=-1)
-    return cv2.add(developed, moved, dtype=cv2.CV_8U)  # type: ignore[return-value]  # saturates
+    # Saturates, where numpy would wrap around.
+    return np.asarray(cv2.add(blurred, moved, dtype=cv2.CV_8U), np.uint8)

@@ -41,7 +41,8 @@ class Camera:
         """Directions [3, n] through points of the picture; their length is 1 along the view."""
         right = (x - np.float32(self.width / 2)) / np.float32(self.focal)
         up = (np.float32(self.height / 2) - y) / np.float32(self.focal)
-        return self.axes @ np.stack([right, up, np.ones_like(right)])
+        result: Array = self.axes @ np.stack([right, up, np.ones_like(right)])
+        return result
 
     def grid(self) -> tuple[Array, Array]:
         """The centres of all pixels: x and y, each [height * width]."""

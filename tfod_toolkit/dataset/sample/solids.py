@@ -91,7 +91,8 @@ class Ellipsoid:
     def nearness(self, points: Array) -> Array:
         """See :class:`Solid`."""
         away = (points / np.array(self.radii, np.float32)[:, None] * np.float32(0.97)) ** 2
-        return 1 / np.maximum(away.sum(0), 1) ** 1.5
+        result: Array = 1 / np.maximum(away.sum(0), 1) ** 1.5
+        return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,8 @@ class Box:
         """See :class:`Solid`."""
         halves = np.array(self.halves, np.float32)[:, None]
         gap = np.sqrt((np.maximum(np.abs(points) - halves, 0) ** 2).sum(0))
-        return np.float32(0.8) * np.exp(gap * np.float32(-2.2 / np.median(self.halves)))
+        result: Array = np.float32(0.8) * np.exp(gap * np.float32(-2.2 / np.median(self.halves)))
+        return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +204,8 @@ class Frustum:
     def _on_end(self, points: Array) -> NDArray[np.bool_]:
         radius, slope = self._side
         from_side = np.abs(np.hypot(points[0], points[2]) - (radius + slope * points[1]))
-        return np.abs(np.abs(points[1]) - self.half) < from_side
+        result: NDArray[np.bool_] = np.abs(np.abs(points[1]) - self.half) < from_side
+        return result
 
     def normals(self, points: Array) -> Array:
         """See :class:`Solid`."""
@@ -226,7 +229,8 @@ class Frustum:
         outside = np.hypot(x, z) - np.maximum(radius + slope * np.clip(y, -self.half, self.half), 0)
         gap = np.hypot(np.maximum(outside, 0), np.maximum(np.abs(y) - self.half, 0))
         scale = min(max(self.lower, self.upper), 2 * self.half)
-        return np.float32(0.8) * np.exp(gap * np.float32(-2.2 / scale))
+        result: Array = np.float32(0.8) * np.exp(gap * np.float32(-2.2 / scale))
+        return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,8 +272,10 @@ def turned(yaw: float, pitch: float = 0.0, roll: float = 0.0) -> Array:
     about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
     about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
     about_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
-    return (about_y @ about_x @ about_z).astype(np.float32)
+    result: Array = (about_y @ about_x @ about_z).astype(np.float32)
+    return result
 
 
 def _unit(vectors: Array) -> Array:
-    return vectors / np.sqrt((vectors * vectors).sum(0) + np.float32(1e-12))
+    result: Array = vectors / np.sqrt((vectors * vectors).sum(0) + np.float32(1e-12))
+    return result
