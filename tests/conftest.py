@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
+
+
+def tfod(*words: object, **kwargs: object) -> subprocess.CompletedProcess[str]:
+    """Run ``tfod`` as a user does, in a process of its own."""
+    command = [sys.executable, "-m", "tfod_toolkit", *map(str, words)]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=600, check=False, **kwargs
+    )
 
 
 def require(part: str, found: bool, reason: str) -> None:
@@ -25,3 +35,14 @@ def shared_data() -> Path:
     folder = PROJECT.parent / "shared" / "data"
     require("shared", folder.is_dir(), f"{folder} is not there")
     return folder
+
+
+@pytest.fixture(scope="session")
+def sample_records(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Records of a small sample dataset: 20 pictures for training, 4 for testing."""
+    folder = tmp_path_factory.mktemp("sample")
+    made = tfod("dataset", "sample", folder / "scenes", "--images", 24, "--seed", 2, "--size", "128x96")
+    assert made.returncode == 0, made.stderr
+    built = tfod("dataset", "build", folder / "scenes", folder / "records")
+    assert built.returncode == 0, built.stderr
+    return folder / "records"
