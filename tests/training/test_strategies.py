@@ -77,23 +77,25 @@ def free_port():
 
 def test_two_workers_train_one_model(sample_records, tmp_path):
     cluster = {"worker": [f"127.0.0.1:{free_port()}" for _ in range(2)]}
+    run = tmp_path / "run"
+    command = list(map(str, [sys.executable, "-m", "tfod_toolkit", *words(sample_records, run)]))
     workers = []
     for index in range(2):
         task = {"cluster": cluster, "task": {"type": "worker", "index": index}}
-        # Each worker has its own folder here, as on machines without a common disk.
-        run = tmp_path / f"worker{index}"
-        command = [sys.executable, "-m", "tfod_toolkit", *words(sample_records, run)]
+        environment = {**os.environ, "TF_CONFIG": json.dumps(task)}
         workers.append(
             subprocess.Popen(
-                list(map(str, command)),
+                command,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 text=True,
-                env={**os.environ, "TF_CONFIG": json.dumps(task)},
+                env=environment,
             )
         )
     messages = [worker.communicate(timeout=300)[1] for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0], messages
-    first, second = (losses(tmp_path / f"worker{index}") for index in range(2))
-    assert first == second
-    assert len(first) == 4
+    assert len(losses(run)) == 4
+    assert json.loads((run / "run.json").read_text())["attempts"] == 1
+    assert (run / "exported_model" / "saved_model" / "saved_model.pb").is_file()
+    assert "step 4 of 4" in messages[0]
+    assert "step" not in messages[1]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,7 @@ from tfod_toolkit.errors import ConfigError, Interrupted, TfodError
 from tfod_toolkit.runs.folder import RunFolder
 from tfod_toolkit.runs.manifest import FAILED, FINISHED, INTERRUPTED, Manifest
 from tfod_toolkit.training import StopNow, TrainSettings
+from tfod_toolkit.training.devices import is_chief
 
 if TYPE_CHECKING:
     from tfod_toolkit.pipeline import Resolved
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Evaluations in a run, where their interval is not given, and the shortest such interval.
 EVALUATIONS, SHORTEST_INTERVAL = 10, 500
+#: Records up to this size are read through before training: a second or two.
+CHECKED_BYTES = 2**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,9 @@ def train(request: TrainRequest, interruption: Interruption, progress: Progress)
     """
     resolved = _resolved(request, progress)
     settings = _settings(request, resolved)
+    if not is_chief():
+        _assist(settings, interruption)
+        return Manifest(request.folder.manifest, {})
     with request.folder.held():
         if request.fresh:
             request.folder.clear()
@@ -117,7 +125,22 @@ def _resolved(request: TrainRequest, progress: Progress) -> Resolved:
             f"{request.config}: " + "; ".join(finding.message for finding in fatal),
             "; ".join(finding.hint for finding in fatal if finding.hint),
         )
+    _check_records(resolved.config)
     return resolved
+
+
+def _check_records(config: Any) -> None:
+    """Read small records through once, so that a damaged file is named before anything is built.
+
+    Raises:
+        BadDataError: naming the file and the record.
+    """
+    from tfod_toolkit.dataset import check_records, record_files
+
+    for reader in (config.train_input_reader, *config.eval_input_reader):
+        files = record_files(reader.tf_record_input_reader.input_path)
+        if sum(file.stat().st_size for file in files) <= CHECKED_BYTES:
+            check_records(files)
 
 
 def _settings(request: TrainRequest, resolved: Resolved) -> TrainSettings:
@@ -208,6 +231,25 @@ def _carry_out(
     manifest.write()
     report(folder, metrics, progress)
     manifest.end(FINISHED, "stopped early" if outcome.stopped_early else "all steps taken")
+
+
+def _assist(settings: TrainSettings, interruption: Interruption) -> None:
+    """Train as a worker that is not the chief: take every step, write nothing that lasts.
+
+    TensorFlow has each worker save and evaluate in step with the chief; what this one writes goes
+    to a folder that is removed. It goes on from the run's own checkpoints, which lie on a disk that
+    all workers share.
+    """
+    from tfod_toolkit.runs.assessment import Assessment
+    from tfod_toolkit.training.loop import Trainer
+    from tfod_toolkit.training.progress import Progress
+
+    with tempfile.TemporaryDirectory(prefix="tfod-worker-") as scratch, Path(os.devnull).open("w") as quiet:
+        silent = Progress(quiet)
+        apart = replace(settings, folder=Path(scratch), restore_from=settings.folder)
+        trainer = Trainer(apart, interruption, silent)
+        _restore_fine_tune(trainer, silent)
+        trainer.run(Assessment(settings.config, trainer.learner.model, interruption).metrics)
 
 
 def _restore_fine_tune(trainer: Trainer, progress: Progress) -> None:

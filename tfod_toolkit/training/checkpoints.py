@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfod_toolkit.errors import BadDataError, CannotWriteError, TfodError, writing
-from tfod_toolkit.training.devices import is_chief, worker_count
+from tfod_toolkit.training.devices import worker_count
 
 if TYPE_CHECKING:
     from tfod_toolkit.training.learner import Learner
@@ -33,8 +33,7 @@ class Checkpoints:
         import tensorflow as tf
 
         self._learner = learner
-        self._chief = is_chief(learner.strategy)
-        self.folder = folder if self._chief else _worker_folder(folder)
+        self.folder = folder
         self.best = folder / "best"
         # Workers of one training must save in step with each other.
         self._asynchronous = asynchronous and worker_count() == 1
@@ -45,19 +44,21 @@ class Checkpoints:
         self._manager = tf.train.CheckpointManager(
             self._checkpoint,
             str(self.folder),
-            max_to_keep=keep if self._chief else 1,
+            max_to_keep=keep,
             keep_checkpoint_every_n_hours=hours,
         )
-        self._source = folder
         self.saved_step: int | None = None
 
-    def restore(self) -> int:
+    def restore(self, source: Path | None = None) -> int:
         """Bring back the newest whole checkpoint; returns its step, 0 where there is none.
+
+        Args:
+            source: the folder to read, if not the one that is written.
 
         Raises:
             BadDataError: it is there but cannot be read, or is another model's.
         """
-        newest = newest_checkpoint(self._source)
+        newest = newest_checkpoint(source or self.folder)
         if newest is None:
             return 0
         restore_whole(self._checkpoint, newest)
@@ -101,8 +102,6 @@ class Checkpoints:
         """
         import tensorflow as tf
 
-        if not self._chief:
-            return
         self.wait()
         step = int(self._learner.step.numpy())
         with self._writing(), writing(self.best):
@@ -199,13 +198,6 @@ def _point_to(folder: Path, name: str) -> None:
     for file in folder.glob("ckpt-*"):
         if not file.name.startswith(f"{name}."):
             file.unlink()
-
-
-def _worker_folder(folder: Path) -> Path:
-    """Where a worker that is not the chief saves: TensorFlow makes it take part, nothing reads it."""
-    import tempfile
-
-    return Path(tempfile.mkdtemp(prefix=f"{folder.name}-worker-"))
 
 
 def _first_line(error: BaseException) -> str:

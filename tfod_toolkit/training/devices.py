@@ -46,9 +46,14 @@ def worker_count() -> int:
     return max(1, sum(len(cluster.get(kind, ())) for kind in ("chief", "worker")))
 
 
-def is_chief(strategy: Any) -> bool:
-    """Whether this process writes the run's files."""
-    return bool(strategy.extended.should_checkpoint)
+def is_chief() -> bool:
+    """Whether this process writes the run: the chief, or the first worker where there is none."""
+    config = json.loads(os.environ.get("TF_CONFIG") or "{}")
+    task = config.get("task", {})
+    if worker_count() == 1 or task.get("type") == "chief":
+        return True
+    first = task.get("type") == "worker" and int(task.get("index", 0)) == 0
+    return first and not config["cluster"].get("chief")
 
 
 def check_batch(batch_size: int, replicas: int) -> None:

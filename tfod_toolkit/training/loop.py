@@ -57,7 +57,7 @@ class Trainer:
         self.checkpoints = Checkpoints(
             self.learner, settings.folder, keep=settings.keep, asynchronous=settings.asynchronous
         )
-        self.resumed_at = self.checkpoints.restore()
+        self.resumed_at = self.checkpoints.restore(settings.restore_from)
         self._seconds_per_step: float | None = None
         self._last_save = time.monotonic()
         self._best: tuple[float, int] | None = None

@@ -35,6 +35,7 @@ class TrainSettings:
         deterministic: the same losses each time, slower.
         devices: TensorFlow device names (``GPU:0``); empty: every GPU, else the CPU.
         all_reduce: how several GPUs sum gradients, one of :data:`ALL_REDUCES`.
+        restore_from: where the newest checkpoint is read, if not in ``folder``.
         asynchronous: write checkpoints while the next steps run.
     """
 
@@ -52,6 +53,7 @@ class TrainSettings:
     deterministic: bool = False
     devices: tuple[str, ...] = ()
     all_reduce: str = "auto"
+    restore_from: Path | None = None
     asynchronous: bool = True
 
     def __post_init__(self) -> None:
