@@ -13,7 +13,8 @@ steps changes; any other is left alone. As long as ``num_steps`` is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 
 from tfod_toolkit.pipeline.fields import Change, changes
 from tfod_toolkit.pipeline.protos import Proto
@@ -22,6 +23,11 @@ from tfod_toolkit.pipeline.protos import Proto
 _LENGTHS = {
     "cosine_decay_learning_rate": ("total_steps", ("warmup_steps", "hold_base_rate_steps")),
     "exponential_decay_learning_rate": ("decay_steps", ("burnin_steps",)),
+}
+
+_LENGTH_FIELDS = {
+    *(f"{kind}.{length}" for kind, (length, _) in _LENGTHS.items()),
+    "manual_step_learning_rate.schedule.step",
 }
 
 
@@ -51,22 +57,36 @@ def is_as_long_as(rate: Proto, steps: int) -> bool:
     return False
 
 
-def follow(config: Proto, before: int, after: int) -> list[Change]:
+def says_length(path: str) -> bool:
+    """Whether a field, by its dotted path, says how long a schedule is."""
+    if ".learning_rate." not in path:
+        return False
+    name = re.sub(r"\[\d+\]", "", path.rpartition(".learning_rate.")[2])
+    return name in _LENGTH_FIELDS
+
+
+def follow(config: Proto, before: int, after: int, kept: Collection[str] = ()) -> list[Change]:
     """Change the schedule of a config, in place, from ``before`` steps to ``after``.
 
+    Args:
+        config: a ``TrainEvalPipelineConfig``.
+        before: the steps that the schedule was written for.
+        after: the steps that there are to be.
+        kept: paths of fields to leave alone: somebody has set them for the new number of steps.
+
     Returns:
-        The fields that changed; none, where the schedule was not made for ``before`` steps.
+        The fields that changed; none, where the schedule was not as long as ``before``.
     """
     old = type(config)()
     old.CopyFrom(config)
     if before and before != after:
         for rate in learning_rates(config.train_config):
             if is_as_long_as(rate, before):
-                _scale(rate, before, after)
+                _scale(rate, before, after, {path.rpartition(".")[2] for path in kept})
     return changes(old, config)
 
 
-def _scale(rate: Proto, before: int, after: int) -> None:
+def _scale(rate: Proto, before: int, after: int, kept: Collection[str]) -> None:
     kind = schedule_kind(rate)
     schedule = getattr(rate, str(kind))
     if kind == "manual_step_learning_rate":
@@ -80,5 +100,5 @@ def _scale(rate: Proto, before: int, after: int) -> None:
     for name in within:
         # Defaults count too: a warm-up may be there without being written.
         value = getattr(schedule, name)
-        if value:
+        if value and name not in kept:
             setattr(schedule, name, value * after // before)

@@ -165,12 +165,17 @@ def _field_hint(name: str, message: Descriptor, root: Descriptor) -> str:
     near = nearest(name, message.fields_by_name)
     if near:
         return f"did you mean {near!r}?"
-    elsewhere = sorted(_paths_to(name, root), key=lambda path: path.count("."))
-    if elsewhere:
-        *parents, last = elsewhere[0].split(".")
+    places = list(elsewhere(name, root))
+    if places:
+        *parents, last = places[0].split(".")
         inside = " { ".join([*parents, last]) + " ..." + " }" * len(parents)
         return f"{name!r} belongs elsewhere: {inside}"
     return f"the fields of {message.name} are {', '.join(sorted(message.fields_by_name))}"
+
+
+def elsewhere(name: str, root: Descriptor) -> list[str]:
+    """The dotted paths of the fields called ``name`` in a message, the shortest first."""
+    return sorted(_paths_to(name, root), key=lambda path: path.count("."))
 
 
 def _paths_to(name: str, root: Descriptor, limit: int = 3) -> Iterator[str]:
