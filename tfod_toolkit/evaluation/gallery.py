@@ -166,10 +166,10 @@ def _side_by_side(truth: Images, prediction: Images) -> bytes:
     from PIL import Image, ImageDraw, ImageFont
 
     height, width = truth.shape[:2]
-    sheet = Image.new("RGB", (2 * width + _GAP, height + _HEADER), "white")
+    sheet = Image.new("RGB", (2 * width + _GAP, height + _HEADER), (27, 35, 48))
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(15)
     for left, text, image in ((0, "ground truth", truth), (width + _GAP, "found", prediction)):
-        pen.text((left + 2, 4), text, fill=(70, 78, 92), font=font)
+        pen.text((left + 6, 4), text, fill=(231, 235, 241), font=font)
         sheet.paste(Image.fromarray(image), (left, _HEADER))
     buffer = io.BytesIO()
     sheet.save(buffer, "JPEG", quality=_QUALITY)
