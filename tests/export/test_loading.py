@@ -10,6 +10,7 @@ import pytest
 from tfod_toolkit.errors import BadDataError, ConfigError, MissingInputError
 from tfod_toolkit.export import load_exported, save_exported_model
 from tfod_toolkit.export.loading import find_saved_model
+from tfod_toolkit.pipeline import load_config
 
 
 def copied(exported, tmp_path):
