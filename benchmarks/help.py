@@ -20,8 +20,12 @@ def main() -> None:
         "except SystemExit: pass\n"
         f"print('heavy:', [name for name in {HEAVY} if name in sys.modules])"
     )
-    imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    print(f"  median {statistics.median(seconds) * 1000:.0f} ms (bar 150 ms); {imported.stdout.splitlines()[-1]}")
+    imported = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    print(
+        f"  median {statistics.median(seconds) * 1000:.0f} ms (bar 150 ms); {imported.stdout.splitlines()[-1]}"
+    )
 
 
 if __name__ == "__main__":

@@ -44,7 +44,9 @@ def theirs(config: Path, folder: Path) -> float:
             f"--output_directory={folder / 'exported_model'}",
         )
     )
-    print(f"  TFOD: train {train:.1f} + evaluate {evaluate:.1f} + export {export:.1f} s", flush=True)
+    print(
+        f"  TFOD: train {train:.1f} + evaluate {evaluate:.1f} + export {export:.1f} s", flush=True
+    )
     return train + evaluate + export
 
 

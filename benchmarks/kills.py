@@ -52,7 +52,10 @@ def main() -> None:
     reached = lost = 0
     for number in range(KILLS):
         process = subprocess.Popen(
-            [*command, "--evaluate-every", 60], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [*command, "--evaluate-every", 60],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         time.sleep(chance.uniform(4, 24))
         process.send_signal(signal.SIGKILL)
@@ -65,7 +68,9 @@ def main() -> None:
             reached = last_step(run)
         print(f"  kill {number + 1}: resumed at {start}, killed at {reached}", flush=True)
     finish([*command, "--evaluate-every", "60"], run, records)
-    print(f"  {KILLS} kills; most steps taken again: {lost} (interval {EVERY}); every step logged once")
+    print(
+        f"  {KILLS} kills; most steps taken again: {lost} (interval {EVERY}); every step logged once"
+    )
 
 
 def finish(command: list[str], run: Path, records: Path) -> None:

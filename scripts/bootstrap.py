@@ -29,7 +29,7 @@ def main(words):
         return fail("unknown level " + level, "choose train or dev", 2)
     if not OLDEST <= sys.version_info[:2] <= NEWEST:
         return fail(
-            "Python %d.%d is not one that TensorFlow 2.21 has wheels for" % sys.version_info[:2],
+            "Python {}.{} is not one that TensorFlow 2.21 has wheels for".format(*sys.version_info),
             "use Python 3.10 to 3.13, for instance: make setup PYTHON=python3.11",
             78,
         )
@@ -43,7 +43,7 @@ def main(words):
     if code:
         return code
     STAMP.write_text(json.dumps({"fingerprint": wanted, "level": LEVELS.index(level)}))
-    print("ready: %s (%s)" % (VENV, level))
+    print(f"ready: {VENV} ({level})")
     return 0
 
 
@@ -68,18 +68,20 @@ def installed():
 def make_environment():
     """Create the empty environment."""
     python = VENV / "bin" / "python"
-    if python.exists() and subprocess.run([str(python), "-m", "pip", "--version"], capture_output=True).returncode == 0:
+    if python.exists() and run([str(python), "-m", "pip", "--version"], quiet=True) == 0:
         return 0
-    print("making %s" % VENV)
-    made = subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], capture_output=True, text=True)
+    print(f"making {VENV}")
+    venv = [sys.executable, "-m", "venv", "--clear", str(VENV)]
+    made = subprocess.run(venv, capture_output=True, text=True, check=False)
     if made.returncode == 0:
         return 0
     # Debian's python3 comes without ensurepip; a pip beside it can fill the environment.
-    bare = subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", str(VENV)], capture_output=True, text=True)
-    if bare.returncode == 0 and run([sys.executable, "-m", "pip", "--python", str(python), "install", "-q", "pip"]) == 0:
+    fill = [sys.executable, "-m", "pip", "--python", str(python), "install", "-q", "pip"]
+    if run([*venv, "--without-pip"], quiet=True) == 0 and run(fill) == 0:
         return 0
     return fail(
-        "cannot make a virtual environment: " + (made.stderr or made.stdout).strip().split("\n")[-1],
+        "cannot make a virtual environment: "
+        + (made.stderr or made.stdout).strip().split("\n")[-1],
         "install Python's venv module (on Debian and Ubuntu: apt-get install python3-venv)",
         78,
     )
@@ -89,13 +91,15 @@ def install(level):
     """Install the toolkit and all it needs at ``level``."""
     extras = "train,dev" if level == "dev" else "train"
     # Byte code is compiled when a module is first used: most of TensorFlow's never is.
-    pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "-q", "--no-compile", "--disable-pip-version-check"]
-    print("installing the toolkit for %s: about a minute, 2 GB" % level, flush=True)
-    code = run(
-        [*pip, "-c", str(PROJECT / "constraints.txt"), "-e", "%s[%s]" % (PROJECT, extras)]
-    ) or run([*pip, "--no-deps", "--require-hashes", "-r", str(PROJECT / "requirements-no-deps.txt")])
+    pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "-q", "--no-compile"]
+    pip.append("--disable-pip-version-check")
+    constraints = ["-c", str(PROJECT / "constraints.txt")]
+    no_deps = ["--no-deps", "--require-hashes", "-r", str(PROJECT / "requirements-no-deps.txt")]
+    print(f"installing the toolkit for {level}: about a minute, 2 GB", flush=True)
+    code = run([*pip, *constraints, "-e", f"{PROJECT}[{extras}]"]) or run([*pip, *no_deps])
     if code:
-        return fail("pip could not install the toolkit", "see what it says above; the same command goes on", 69)
+        hint = "see what it says above; the same command goes on"
+        return fail("pip could not install the toolkit", hint, 69)
     trim()
     return 0
 
@@ -106,9 +110,9 @@ def trim():
         shutil.rmtree(str(headers))
 
 
-def run(command):
+def run(command, quiet=False):
     """The exit code of a command."""
-    return subprocess.run(command).returncode
+    return subprocess.run(command, capture_output=quiet, check=False).returncode
 
 
 def fail(message, hint, code):

@@ -41,7 +41,9 @@ def shared_data() -> Path:
 def sample_records(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Records of a small sample dataset: 20 pictures for training, 4 for testing."""
     folder = tmp_path_factory.mktemp("sample")
-    made = tfod("dataset", "sample", folder / "scenes", "--images", 24, "--seed", 2, "--size", "128x96")
+    made = tfod(
+        "dataset", "sample", folder / "scenes", "--images", 24, "--seed", 2, "--size", "128x96"
+    )
     assert made.returncode == 0, made.stderr
     built = tfod("dataset", "build", folder / "scenes", folder / "records")
     assert built.returncode == 0, built.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from tfod_toolkit.errors import BadDataError, UsageError
 from tfod_toolkit.runs.folder import RunFolder
 from tfod_toolkit.runs.manifest import FINISHED, Manifest

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tests.conftest import PROJECT, tfod
 
 pytestmark = pytest.mark.slow

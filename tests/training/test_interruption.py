@@ -6,6 +6,7 @@ import os
 import signal
 
 import pytest
+
 from tfod_toolkit.errors import Interrupted
 from tfod_toolkit.training import Interruption, StopNow
 
@@ -36,7 +37,7 @@ def test_libraries_that_catch_exceptions_do_not_swallow_it():
     with pytest.raises(Interrupted), Interruption():
         try:
             os.kill(os.getpid(), signal.SIGTERM)
-        except Exception:  # noqa: BLE001 -- as TensorFlow's tracing does
+        except Exception:
             pytest.fail("swallowed")
 
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from tfod_toolkit.errors import CannotWriteError
 from tfod_toolkit.training.metrics import MetricsLog, StepLog
 
@@ -18,7 +19,9 @@ def steps_of(path):
 
 def test_a_log_goes_on_after_the_restored_step(tmp_path):
     path = tmp_path / "metrics.jsonl"
-    path.write_text("".join(json.dumps({"step": step}) + "\n" for step in range(1, 8)) + '{"step": 8, "lo')
+    path.write_text(
+        "".join(json.dumps({"step": step}) + "\n" for step in range(1, 8)) + '{"step": 8, "lo'
+    )
     log = StepLog(path, resume_at=5)
     log.write([{"step": 6}, {"step": 7}])
     log.close()
@@ -75,7 +78,8 @@ def test_tensorboard_drops_what_a_killed_attempt_wrote_beyond_its_checkpoint(tmp
 
 def test_a_full_disk_is_named(tmp_path):
     log = StepLog(tmp_path / "metrics.jsonl", resume_at=0)
-    log._file = Path("/dev/full").open("w", buffering=1)
+    log.close()
+    log._file = Path("/dev/full").open("w", buffering=1)  # noqa: SIM115 -- closing it fails
     with pytest.raises(CannotWriteError, match="No space left") as raised:
         log.write([{"step": 1}])
     assert "free some space" in raised.value.hint

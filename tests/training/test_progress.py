@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
+
 from tfod_toolkit.training.progress import Pace, Progress, duration
 
 PACE = Pace(images_per_second=16.0, host_memory_mb=1536.0, device_memory_mb=None)
@@ -43,7 +44,8 @@ def test_a_terminal_has_one_living_line_that_other_lines_replace():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(45, "45 s"), (200, "3 min 20 s"), (7500, "2 h 05 min"), (59.7, "1 min 00 s")]
+    ("seconds", "text"),
+    [(45, "45 s"), (200, "3 min 20 s"), (7500, "2 h 05 min"), (59.7, "1 min 00 s")],
 )
 def test_durations_are_for_people(seconds, text):
     assert duration(seconds) == text

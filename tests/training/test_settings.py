@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tfod_toolkit.errors import ConfigError, UsageError
 from tfod_toolkit.training import TrainSettings
 from tfod_toolkit.training.devices import check_batch, worker_count

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+
 from tests.conftest import PROJECT
 
 pytestmark = pytest.mark.slow

@@ -90,9 +90,7 @@ def _check_devices(names: list[str]) -> None:
     there = [device.name.removeprefix("/device:") for device in tf.config.list_logical_devices()]
     for name in names:
         if name.removeprefix("/device:").lstrip("/") not in there:
-            raise ConfigError(
-                f"there is no device {name}", f"TensorFlow sees {', '.join(there)}"
-            )
+            raise ConfigError(f"there is no device {name}", f"TensorFlow sees {', '.join(there)}")
 
 
 def _mirrored(names: list[str], all_reduce: str) -> tf.distribute.Strategy:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +94,9 @@ def _refuse_old_version(config: Any, prefix: Path) -> None:
     try:
         of_objects = model_lib_v2.is_object_based_checkpoint(str(prefix))
     except (tf.errors.OpError, ValueError) as error:
-        raise BadDataError(f"checkpoint {prefix} cannot be read: {error}", "fetch it again") from error
+        raise BadDataError(
+            f"checkpoint {prefix} cannot be read: {error}", "fetch it again"
+        ) from error
     if not of_objects:
         raise BadDataError(
             f"checkpoint {prefix} was written by TensorFlow 1", "use a checkpoint of the TF2 zoo"
@@ -115,7 +117,8 @@ def _restore_map(model: Any, kind: str) -> dict[str, Any]:
 
 def _account(variables: Sequence[Any], status: Any, prefix: Path, kind: str) -> list[str]:
     """Say which of the model's variables came from the checkpoint."""
-    restored = {id(variable) for variable in _matched(status)}
+    # TensorFlow offers no public way to ask which variables it matched.
+    restored = {id(found) for found in status._checkpoint.object_by_proto_id.values()}
     missed = [variable.name for variable in variables if id(variable) not in restored]
     lines = [
         f"{len(variables) - len(missed)} of {len(variables)} variables came from {prefix} "
@@ -123,16 +126,11 @@ def _account(variables: Sequence[Any], status: Any, prefix: Path, kind: str) -> 
     ]
     heads = [name for name in missed if any(part in name for part in HEADS)]
     if heads:
-        lines.append(f"  {len(heads)} of the prediction heads did not: normal, they are trained anew")
+        lines.append(
+            f"  {len(heads)} of the prediction heads did not: normal, they are trained anew"
+        )
     others = [name for name in missed if name not in heads]
     if others:
         shown = ", ".join(others[:3]) + (" ..." if len(others) > 3 else "")
         lines.append(f"  {len(others)} others did not: {shown}")
     return lines
-
-
-def _matched(status: Any) -> Iterator[Any]:
-    """The variables that a load status has matched to the checkpoint's objects."""
-    position = status._checkpoint  # TensorFlow offers no public way to ask
-    for reference in position.object_by_proto_id.values():
-        yield reference

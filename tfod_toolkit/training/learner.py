@@ -124,7 +124,9 @@ def build_variables(model: Any) -> None:
         model._is_training = training
 
 
-def select_variables(variables: Sequence[Any], update: Sequence[str], freeze: Sequence[str]) -> list[Any]:
+def select_variables(
+    variables: Sequence[Any], update: Sequence[str], freeze: Sequence[str]
+) -> list[Any]:
     """Those of ``variables`` whose name begins with a match of ``update`` and none of ``freeze``.
 
     Args:

@@ -124,7 +124,7 @@ class MetricsLog:
                 "time": now,
             }
             lines.append(line)
-            self._train_events.scalars(step, values | shared)
+            self._train_events.scalars(step, {**values, **shared})
         self._steps.write(lines)
 
     def evaluation(self, step: int, metrics: Mapping[str, Any]) -> None:
