@@ -23,9 +23,8 @@ def main() -> None:
     imported = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    print(
-        f"  median {statistics.median(seconds) * 1000:.0f} ms (bar 150 ms); {imported.stdout.splitlines()[-1]}"
-    )
+    median = statistics.median(seconds) * 1000
+    print(f"  median {median:.0f} ms (bar 150 ms); {imported.stdout.splitlines()[-1]}")
 
 
 if __name__ == "__main__":

@@ -68,9 +68,7 @@ def main() -> None:
             reached = last_step(run)
         print(f"  kill {number + 1}: resumed at {start}, killed at {reached}", flush=True)
     finish([*command, "--evaluate-every", "60"], run, records)
-    print(
-        f"  {KILLS} kills; most steps taken again: {lost} (interval {EVERY}); every step logged once"
-    )
+    print(f"  {KILLS} kills; most steps taken again: {lost} (interval {EVERY}); each logged once")
 
 
 def finish(command: list[str], run: Path, records: Path) -> None:

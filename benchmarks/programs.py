@@ -16,7 +16,10 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[1]
 
 #: TFOD's scripts run on current TensorFlow only with the repairs, so both sides have them.
-_TFOD = "import runpy, sys; import tfod_toolkit.odapi; sys.argv[0] = {module!r}; runpy.run_module({module!r}, run_name='__main__')"
+_TFOD = (
+    "import runpy, sys; import tfod_toolkit.odapi; sys.argv[0] = {module!r}; "
+    "runpy.run_module({module!r}, run_name='__main__')"
+)
 
 
 def tfod_script(module: str, *words: object) -> list[str]:

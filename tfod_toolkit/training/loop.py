@@ -150,9 +150,7 @@ class Trainer:
             self._write_steps(block.first_step, block.rows[:-1], seconds)
             images = faults.image_names(self._settings.config, block.image_hashes.tolist())
             raise faults.not_finite(block, self._steps.names, images)
-        if (
-            step > self.resumed_at
-        ):  # the first block pays for TensorFlow's optimisation of the graph
+        if step > self.resumed_at:  # the first block pays for optimising the graph
             self._seconds_per_step = seconds / count
         pace = self._write_steps(block.first_step, block.rows, seconds)
         step = self._step
