@@ -161,7 +161,10 @@ def _put_element(message: Proto, field: Descriptor, key: str, assignment: Assign
     alone = type(message)()
     if assignment.value:
         _merge(alone, field, assignment)
-    values[number : number + 1] = getattr(alone, field.name)
+    kept = list(values)
+    kept[number : number + 1] = getattr(alone, field.name)
+    message.ClearField(field.name)
+    getattr(message, field.name).extend(kept)
 
 
 def _put_entry(values: Proto, field: Descriptor, key: str, assignment: Assignment) -> None:
@@ -199,9 +202,18 @@ def _merge(message: Proto, field: Descriptor, assignment: Assignment) -> None:
 
 
 def _spellings(field: Descriptor, value: str) -> Iterator[str]:
-    if field.cpp_type == field.CPPTYPE_STRING and not value.startswith(('"', "'", "[")):
-        yield '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    """How a value may be meant: strings, alone or in a list, need no quotes."""
+    if field.cpp_type == field.CPPTYPE_STRING and not value.startswith(('"', "'")):
+        if value.startswith("[") and value.endswith("]") and '"' not in value:
+            words = [word.strip() for word in value[1:-1].split(",")]
+            yield "[" + ", ".join(_quoted(word) for word in words if word) + "]"
+        else:
+            yield _quoted(value)
     yield value
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _wanted(field: Descriptor) -> str:

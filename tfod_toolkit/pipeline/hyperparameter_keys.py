@@ -57,6 +57,8 @@ def _is_size(value: Value) -> bool:
 #: kind -> (whether a JSON value is of it, what it is called)
 KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "number": (lambda value: _is_number(value) and math.isfinite(value), "a number"),
+    # TFOD rounds it
+    "count": (lambda value: _is_number(value) and math.isfinite(value), "a number of pictures"),
     "whole": (_is_whole, "a whole number"),
     "truth": (lambda value: isinstance(value, bool), "true or false"),
     "truth or its name": (
@@ -82,6 +84,7 @@ KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
 
 EXAMPLES: Mapping[str, str] = {
     "number": "0.001",
+    "count": "8",
     "whole": "3",
     "truth": "true",
     "truth or its name": "true",

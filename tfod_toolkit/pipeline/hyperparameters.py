@@ -22,7 +22,7 @@ Action = Callable[[Proto, Any], None]
 #: What each key does. Values have been checked to be of the kind that :data:`KINDS` names.
 ACTIONS: Mapping[str, tuple[str, Action]] = {
     "learning_rate": ("number", keys.learning_rate),
-    "batch_size": ("number", keys.batch_size),
+    "batch_size": ("count", keys.batch_size),
     "momentum_optimizer_value": ("number", keys.momentum),
     "classification_localization_weight_ratio": ("number", keys.weight_ratio),
     "focal_loss_gamma": ("number", keys.focal("gamma")),
