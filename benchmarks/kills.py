@@ -52,7 +52,7 @@ def main() -> None:
     reached = lost = 0
     for number in range(KILLS):
         process = subprocess.Popen(
-            [*command, "--evaluate-every", 60],
+            [*command, "--evaluate-every", "60"],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

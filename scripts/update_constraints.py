@@ -12,9 +12,10 @@ import json
 import subprocess
 import sys
 import tempfile
-import tomllib
 from collections import defaultdict
 from pathlib import Path
+
+import tomllib
 
 PROJECT = Path(__file__).resolve().parents[1]
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
@@ -27,9 +28,7 @@ def requirements() -> list[str]:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     named = [*project["dependencies"], *extras["train"], *extras["tfod"], *extras["dev"]]
-    return [
-        name for name in named if not name.startswith("tfod-toolkit") and name not in SOURCES
-    ]
+    return [name for name in named if not name.startswith("tfod-toolkit") and name not in SOURCES]
 
 
 def resolve(python: str) -> dict[str, str]:

@@ -37,17 +37,17 @@ class VerbGroup(click.Group):
         self._verbs = verbs
         self._package = package
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002, D102
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: D102
         return list(self._verbs)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002, D102
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: D102
         if cmd_name not in self._verbs:
             return None
         module = importlib.import_module(f"{self._package}.{self._verbs[cmd_name][0]}")
         command: click.Command = module.command
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002, D102
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: D102
         with formatter.section("Commands"):
             formatter.write_dl([(verb, text) for verb, (_, text) in self._verbs.items()])
 
@@ -60,7 +60,7 @@ class VerbGroup(click.Group):
 )
 @click.version_option(__version__, prog_name="tfod")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def tfod(debug: bool) -> None:  # noqa: ARG001 -- read in main()
+def tfod(debug: bool) -> None:
     """From labelled images to a working object detector."""
 
 

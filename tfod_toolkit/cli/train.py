@@ -21,7 +21,9 @@ import click
     help="The folder of records; without it the config names its own inputs.",
 )
 @click.option("--run", required=True, type=click.Path(path_type=Path), help="The run's folder.")
-@click.option("--steps", type=click.IntRange(1), help="The step to end at.  [default: the config's]")
+@click.option(
+    "--steps", type=click.IntRange(1), help="The step to end at.  [default: the config's]"
+)
 @click.option("--batch-size", type=click.IntRange(1), help="[default: the config's]")
 @click.option(
     "--evaluate-every",
@@ -50,7 +52,10 @@ import click
 @click.option("--seed", type=click.IntRange(0), help="Of weights, shuffling and augmentations.")
 @click.option("--deterministic", is_flag=True, help="The same losses each time, slower.")
 @click.option(
-    "--device", "devices", multiple=True, help="Such as GPU:0; may be repeated.  [default: all GPUs]"
+    "--device",
+    "devices",
+    multiple=True,
+    help="Such as GPU:0; may be repeated.  [default: all GPUs]",
 )
 @click.option(
     "--all-reduce",

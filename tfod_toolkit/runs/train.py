@@ -244,7 +244,10 @@ def _assist(settings: TrainSettings, interruption: Interruption) -> None:
     from tfod_toolkit.training.loop import Trainer
     from tfod_toolkit.training.progress import Progress
 
-    with tempfile.TemporaryDirectory(prefix="tfod-worker-") as scratch, Path(os.devnull).open("w") as quiet:
+    with (
+        tempfile.TemporaryDirectory(prefix="tfod-worker-") as scratch,
+        Path(os.devnull).open("w") as quiet,
+    ):
         silent = Progress(quiet)
         apart = replace(settings, folder=Path(scratch), restore_from=settings.folder)
         trainer = Trainer(apart, interruption, silent)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 #: The file that names the newest whole checkpoint; TensorFlow renames it into place last.
 STATE_FILE = "checkpoint"
+
+#: Seconds from which a checkpoint is written while the next steps run. Below, steps wait for it:
+#: so a kill never costs more than one interval, not even that of a checkpoint under way.
+LONG_WRITE = 1.0
 
 
 class Checkpoints:
@@ -36,7 +41,8 @@ class Checkpoints:
         self.folder = folder
         self.best = folder / "best"
         # Workers of one training must save in step with each other.
-        self._asynchronous = asynchronous and worker_count() == 1
+        self._may_overlap = asynchronous and worker_count() == 1
+        self._beside_steps = False
         self._checkpoint = tf.train.Checkpoint(
             step=learner.step, model=learner.model, optimizer=learner.optimizer
         )
@@ -69,8 +75,8 @@ class Checkpoints:
         """Save the present state under its step; returns the step.
 
         Args:
-            wait: return when it is whole on disk. Without it, the weights are copied now and
-                written while the next steps run.
+            wait: return when it is whole on disk. Without it, a checkpoint that takes long (as
+                the one before did) is copied now and written while the next steps run.
 
         Raises:
             CannotWriteError: this or the one before could not be written.
@@ -81,11 +87,14 @@ class Checkpoints:
         step = int(self._learner.step.numpy())
         if step != self.saved_step:
             check_finite(self._learner)
+            began = time.monotonic()
             with self._writing():
                 # New options each time: the manager adds its callback to them.
-                options = tf.train.CheckpointOptions(enable_async=self._asynchronous)
+                options = tf.train.CheckpointOptions(enable_async=self._beside_steps)
                 self._manager.save(checkpoint_number=step, options=options)
             self.saved_step = step
+            if not self._beside_steps:
+                self._beside_steps = self._may_overlap and time.monotonic() - began > LONG_WRITE
         if wait:
             self.wait()
         return step

@@ -141,7 +141,7 @@ class Trainer:
         return step < total
 
     def _take_block(self, step: int) -> int:
-        """Take the steps to the next boundary, or a second's worth of them; log; return the step."""
+        """Take steps to the next boundary, or for a second; log them; return the step."""
         count = self._block_length(step)
         start = time.monotonic()
         block = self._steps.take(count)

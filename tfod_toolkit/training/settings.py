@@ -36,7 +36,7 @@ class TrainSettings:
         devices: TensorFlow device names (``GPU:0``); empty: every GPU, else the CPU.
         all_reduce: how several GPUs sum gradients, one of :data:`ALL_REDUCES`.
         restore_from: where the newest checkpoint is read, if not in ``folder``.
-        asynchronous: write checkpoints while the next steps run.
+        asynchronous: write checkpoints that take long while the next steps run.
     """
 
     config: Any

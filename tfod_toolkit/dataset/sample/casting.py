@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tfod_toolkit.dataset.sample.scene import Camera, Scene, Thing
-from tfod_toolkit.dataset.sample.solids import Array
+from tfod_toolkit.dataset.sample.solids import Array, along
 
 CORNERS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float32).T
 
@@ -47,34 +49,41 @@ class View:
 def view(scene: Scene) -> View:
     """Cast one ray through each pixel's centre."""
     camera = scene.camera
-    x, y = camera.grid()
-    owner, depth, covered = cast(scene, x, y, camera.rays(x, y))
-    cut = tuple(_leaves(camera, bounds(camera, thing)) for thing in scene.things)
-    whole = [
-        _area(scene, thing) if leaves else float(count)
-        for thing, leaves, count in zip(scene.things, cut, covered, strict=True)
-    ]
     shape = (camera.height, camera.width)
-    return View(owner.reshape(shape), depth.reshape(shape), tuple(whole), cut)
+    rays = camera.rays(*camera.grid())
+    depth = backdrop_depth(scene, rays).reshape(shape)
+    rays = rays.reshape(3, *shape)
+    owner = np.zeros(shape, np.int16)
+    whole, cut = [], []
+    for number, thing in enumerate(scene.things, start=1):
+        left, top, right, bottom = rectangle = bounds(camera, thing)
+        rows = slice(max(int(top), 0), min(max(math.ceil(bottom), 0), camera.height))
+        columns = slice(max(int(left), 0), min(max(math.ceil(right), 0), camera.width))
+        part = rays[:, rows, columns]
+        t = thing.placed.distances(camera.position[:, None], part.reshape(3, -1))
+        t = t.reshape(part.shape[1:])
+        nearer = t < depth[rows, columns]
+        owner[rows, columns][nearer] = number
+        np.minimum(depth[rows, columns], t, out=depth[rows, columns])
+        cut.append(_leaves(camera, rectangle))
+        whole.append(_area(scene, thing) if cut[-1] else float(np.isfinite(t).sum()))
+    return View(owner, depth, tuple(whole), tuple(cut))
 
 
-def cast(
-    scene: Scene, x: Array, y: Array, rays: Array
-) -> tuple[NDArray[np.int16], Array, list[int]]:
-    """Owner and depth of each ray, and how many rays would meet each thing alone."""
+def cast(scene: Scene, x: Array, y: Array) -> NDArray[np.int16]:
+    """The owner of each of some points of the picture: see :class:`View`."""
+    camera = scene.camera
+    rays = camera.rays(x, y)
     depth = backdrop_depth(scene, rays)
     owner = np.zeros(len(x), np.int16)
-    covered = []
-    origin = scene.camera.position[:, None]
     for number, thing in enumerate(scene.things, start=1):
-        left, top, right, bottom = bounds(scene.camera, thing)
+        left, top, right, bottom = bounds(camera, thing)
         near = np.flatnonzero((x > left) & (x < right) & (y > top) & (y < bottom))
-        t = thing.placed.distances(origin, rays[:, near])
-        covered.append(int(np.isfinite(t).sum()))
+        t = thing.placed.distances(camera.position[:, None], rays.take(near, axis=1))
         nearer = t < depth[near]
         owner[near[nearer]] = number
         depth[near[nearer]] = t[nearer]
-    return owner, depth, covered
+    return owner
 
 
 def backdrop_depth(scene: Scene, rays: Array) -> Array:
@@ -85,10 +94,11 @@ def backdrop_depth(scene: Scene, rays: Array) -> Array:
     return np.minimum(floor, wall)
 
 
+@lru_cache(maxsize=64)
 def bounds(camera: Camera, thing: Thing) -> Rectangle:
     """A rectangle of the picture that holds a thing: left, top, right, bottom."""
     extents = [thing.placed.extent(camera.axes[:, axis]) for axis in range(3)]
-    corners = camera.axes @ (CORNERS * np.array(extents, np.float32)[:, None])
+    corners = along(camera.axes, CORNERS * np.array(extents, np.float32)[:, None])
     x, y = camera.project(thing.placed.centre[:, None] + corners)
     return float(x.min()), float(y.min()), float(x.max()), float(y.max())
 

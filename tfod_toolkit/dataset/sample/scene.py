@@ -9,14 +9,14 @@ from functools import lru_cache
 import numpy as np
 
 from tfod_toolkit.dataset.sample.shapes import CLASSES, Shape, clutter_shape, target_shape
-from tfod_toolkit.dataset.sample.solids import Array, Placed
+from tfod_toolkit.dataset.sample.solids import Array, Placed, along
 from tfod_toolkit.dataset.sample.textures import Surface, random_colours, random_surface
 
 #: Attempts to find room for a thing before the picture goes without it.
 PLACES = 12
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Camera:
     """A pinhole camera at height 1 over the floor.
 
@@ -41,8 +41,7 @@ class Camera:
         """Directions [3, n] through points of the picture; their length is 1 along the view."""
         right = (x - np.float32(self.width / 2)) / np.float32(self.focal)
         up = (np.float32(self.height / 2) - y) / np.float32(self.focal)
-        result: Array = self.axes @ np.stack([right, up, np.ones_like(right)])
-        return result
+        return along(self.axes, np.stack([right, up, np.ones_like(right)]))
 
     def grid(self) -> tuple[Array, Array]:
         """The centres of all pixels: x and y, each [height * width]."""
@@ -50,7 +49,7 @@ class Camera:
 
     def project(self, points: Array) -> tuple[Array, Array]:
         """Where points of the world [3, n] are in the picture; far off where behind it."""
-        right, up, depth = self.axes.T @ (points - self.position[:, None])
+        right, up, depth = along(self.axes.T, points - self.position[:, None])
         depth = np.maximum(depth, np.float32(0.05))
         scale = np.float32(self.focal) / depth
         return self.width / 2 + right * scale, self.height / 2 - up * scale
@@ -65,12 +64,16 @@ class Light:
         colour: [3], linear RGB.
         spread: its radius, in radians; softens shadows.
         sky: [3], linear RGB of what comes from above.
+        aside: unit vector [3] across it.
+        above: unit vector [3] across both.
     """
 
     towards: Array
     colour: Array
     spread: float
     sky: Array
+    aside: Array
+    above: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ class Lens:
     quality: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Thing:
     """A solid in the world with its surface; ``name`` is its class, ``None`` for clutter."""
 
@@ -234,11 +237,14 @@ def _random_light(rng: np.random.Generator) -> Light:
     strength = rng.uniform(0.9, 1.5)
     colour = strength * np.array([1 + warmth, 1, 1 - warmth])
     sky = rng.uniform(0.22, 0.5) * np.array([1 - warmth / 2, 1, 1 + warmth / 2])
+    aside = np.array([np.cos(around), 0, np.sin(around)])
     return Light(
         towards.astype(np.float32),
         colour.astype(np.float32),
         float(rng.uniform(0.01, 0.13)),
         sky.astype(np.float32),
+        aside.astype(np.float32),
+        np.cross(towards, aside).astype(np.float32),
     )
 
 

@@ -116,9 +116,9 @@ class Box:
         with np.errstate(divide="ignore", invalid="ignore"):
             inverse = 1 / direction
             middle, reach = -origin * inverse, halves * np.abs(inverse)
-        enter = (middle - reach).max(0)
-        leave = (middle + reach).min(0)
-        return np.where((leave > enter) & (enter > NEAR), enter, MISSED)
+            enter = (middle - reach).max(0)
+            leave = (middle + reach).min(0)
+            return np.where((leave > enter) & (enter > NEAR), enter, MISSED)
 
     def normals(self, points: Array) -> Array:
         """See :class:`Solid`."""
@@ -249,19 +249,29 @@ class Placed:
 
     def distances(self, origin: Array, direction: Array) -> Array:
         """Where rays of the world enter it: see :meth:`Solid.distances`."""
-        return self.solid.distances(self.inward(origin), self.axes.T @ direction)
+        return self.solid.distances(self.inward(origin), along(self.axes.T, direction))
 
     def inward(self, points: Array) -> Array:
         """Points of the world [3, n] in the solid's frame."""
-        return self.axes.T @ (points - self.centre[:, None])
+        return along(self.axes.T, points - self.centre[:, None])
 
     def normals(self, inner: Array) -> Array:
         """Normals in the world at surface points of the solid's own frame."""
-        return self.axes @ self.solid.normals(inner)
+        return along(self.axes, self.solid.normals(inner))
 
     def extent(self, axis: Array) -> float:
         """How far it extends from its centre along a unit vector [3] of the world."""
         return self.solid.support(self.axes.T @ axis)
+
+
+def along(axes: Array, vectors: Array) -> Array:
+    """The product of axes [3, 3] or [3] and vectors [3, n].
+
+    Not ``@``: BLAS starts a thread on each core for it, which costs more than the product, and
+    whose number may change its last bit.
+    """
+    result: Array = np.einsum("...j,jn->...n", axes, vectors)
+    return result
 
 
 def turned(yaw: float, pitch: float = 0.0, roll: float = 0.0) -> Array:

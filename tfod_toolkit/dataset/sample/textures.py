@@ -55,8 +55,8 @@ class Surface:
         if fade is not None:
             grey = np.float32(0.5) + (grey - np.float32(0.5)) * fade
         low, high = self.colours[0][:, None], self.colours[1][:, None]
-        result: Array = low + grey * (high - low)
-        return result
+        colour: Array = low + grey * (high - low)
+        return colour
 
 
 def random_surface(rng: np.random.Generator, size: float, colours: Array) -> Surface:
@@ -131,8 +131,8 @@ def _cloud(rng: np.random.Generator, fall: float) -> NDArray[np.float64]:
     frequency[0, 0] = 1
     noise[0, 0] = 0
     field = np.fft.irfft2(noise / frequency**fall, (SIDE, SIDE))
-    result: NDArray[np.float64] = np.clip(0.5 + field / (5 * field.std()), 0, 1)
-    return result
+    cloud: NDArray[np.float64] = np.clip(0.5 + field / (5 * field.std()), 0, 1)
+    return cloud
 
 
 def _grid() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -149,8 +149,8 @@ def _stretched(field: NDArray[np.float64]) -> NDArray[np.float64]:
     """Grain: noise drawn out along the rows."""
     kernel = np.exp(-((np.fft.fftfreq(SIDE) * SIDE / 14) ** 2))
     drawn = np.fft.irfft(np.fft.rfft(field, axis=1) * np.fft.rfft(kernel), SIDE, axis=1)
-    result: NDArray[np.float64] = np.clip(0.5 + (drawn - drawn.mean()) / (4 * drawn.std()), 0, 1)
-    return result
+    grain: NDArray[np.float64] = np.clip(0.5 + (drawn - drawn.mean()) / (4 * drawn.std()), 0, 1)
+    return grain
 
 
 def _speckles(rng: np.random.Generator) -> NDArray[np.float64]:
@@ -168,12 +168,10 @@ def _planks(rng: np.random.Generator) -> NDArray[np.float64]:
     tone = rng.uniform(-0.15, 0.15, 8)[board]
     starts = rng.integers(0, SIDE, 8)[board]
     across = np.minimum(rows % 32, 31 - rows % 32)
-    along = (columns + starts) % SIDE
-    seam = _smooth(np.minimum(across, np.minimum(along, SIDE - along)), -0.5, 1.8)
-    result: NDArray[np.float64] = (0.5 + tone + 0.4 * (_stretched(_cloud(rng, 0.8)) - 0.5)) * (
-        0.35 + 0.65 * seam
-    )
-    return result
+    lengthwise = (columns + starts) % SIDE
+    seam = _smooth(np.minimum(across, np.minimum(lengthwise, SIDE - lengthwise)), -0.5, 1.8)
+    wood: NDArray[np.float64] = 0.3 + tone + 0.4 * _stretched(_cloud(rng, 0.8))
+    return wood * (0.35 + 0.65 * seam)
 
 
 def _tiles(rng: np.random.Generator) -> NDArray[np.float64]:
@@ -183,8 +181,8 @@ def _tiles(rng: np.random.Generator) -> NDArray[np.float64]:
         np.minimum(rows % 64, 63 - rows % 64), np.minimum(columns % 64, 63 - columns % 64)
     )
     grout = _smooth(edge, 0.5, 2.5)
-    result: NDArray[np.float64] = 0.2 + grout * (0.45 + tone + 0.25 * (_cloud(rng, 1.3) - 0.5))
-    return result
+    tile: NDArray[np.float64] = 0.325 + tone + 0.25 * _cloud(rng, 1.3)
+    return 0.2 + grout * tile
 
 
 def _weave(rng: np.random.Generator) -> NDArray[np.float64]:
@@ -202,7 +200,5 @@ def _stripes(rng: np.random.Generator) -> NDArray[np.float64]:
 
 def _veins(rng: np.random.Generator) -> NDArray[np.float64]:
     ridge = 1 - np.abs(_cloud(rng, 1.5) - 0.5) * 12
-    result: NDArray[np.float64] = (
-        0.7 - 0.45 * np.clip(ridge, 0, 1) + 0.25 * (_cloud(rng, 1.1) - 0.5)
-    )
-    return result
+    stone: NDArray[np.float64] = 0.575 + 0.25 * _cloud(rng, 1.1)
+    return stone - 0.45 * np.clip(ridge, 0, 1)
