@@ -28,8 +28,14 @@ def test_plain_lines_come_every_ten_seconds_and_at_the_end():
 
 def test_a_line_tells_what_one_wants_to_know():
     stream = io.StringIO()
-    Progress(stream).steps(1000, 2000, 0.4321, PACE, batch_size=8)
-    assert stream.getvalue() == (
+    now = [0.0]
+    progress = Progress(stream, clock=lambda: now[0])
+    progress.steps(1, 2000, 4.0, Pace(0.1, 1536.0, None), batch_size=8)
+    now[0] = 60.0
+    progress.steps(1000, 2000, 0.4321, PACE, batch_size=8)
+    first, second = stream.getvalue().splitlines(keepends=True)
+    assert "? left" in first  # the first step waits for TensorFlow, and foretells nothing
+    assert second == (
         "step 1,000 of 2,000   loss 0.432   16.0 images/s   8 min 20 s left   1.5 GB\n"
     )
 

@@ -7,9 +7,11 @@ Verbs hold no logic of their own: they turn words into a call of a room below.
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import sys
 import traceback
+import warnings
 
 import click
 
@@ -68,6 +70,8 @@ def main(argv: list[str] | None = None) -> None:
     """Run ``tfod`` and exit with its code; errors go to stderr as ``error:`` and ``hint:``."""
     words = sys.argv[1:] if argv is None else argv
     debug = "--debug" in words[:1] or os.environ.get("TFOD_DEBUG") == "1"
+    if not debug:
+        _quieten()
     try:
         code = tfod.main(words, prog_name="tfod", standalone_mode=False)
     except click.exceptions.Abort:
@@ -83,6 +87,12 @@ def main(argv: list[str] | None = None) -> None:
             raise
         sys.exit(report(cannot_write(error.filename, error), debug=debug))
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _quieten() -> None:
+    """Keep back what TensorFlow and Keras say to those who maintain TFOD: deprecations."""
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"(tf_keras|tensorflow|object_detection)\.")
 
 
 def report(error: TfodError, *, debug: bool) -> int:

@@ -53,6 +53,8 @@ class Progress:
         self._clock = clock
         self._last_line = -PLAIN_INTERVAL
         self._width = 0
+        # Unknown at first: the first steps wait for TensorFlow to optimise the graph.
+        self._warm = False
         self._seconds_per_step: float | None = None
 
     def say(self, text: str) -> None:
@@ -63,14 +65,12 @@ class Progress:
 
     def steps(self, step: int, total: int, loss: float, pace: Pace, batch_size: int) -> None:
         """Show that ``step`` of ``total`` was taken."""
-        seconds = batch_size / max(pace.images_per_second, 1e-9)
-        before = self._seconds_per_step
-        self._seconds_per_step = seconds if before is None else 0.9 * before + 0.1 * seconds
+        self._smooth(batch_size / max(pace.images_per_second, 1e-9))
         now = self._clock()
         if not self._living and now - self._last_line < PLAIN_INTERVAL and step != total:
             return
         self._last_line = now
-        left = duration((total - step) * self._seconds_per_step)
+        left = duration((total - step) * self._seconds_per_step) if self._seconds_per_step else "?"
         memory = f"{pace.host_memory_mb / 1024:.1f} GB"
         if pace.device_memory_mb is not None:
             memory += f" + {pace.device_memory_mb / 1024:.1f} GB on the GPU"
@@ -92,6 +92,12 @@ class Progress:
     def working(self, text: str) -> None:
         """Show what takes a while now; replaced by the next line on a terminal."""
         self._line(text)
+
+    def _smooth(self, seconds: float) -> None:
+        if self._warm:
+            before = self._seconds_per_step or seconds
+            self._seconds_per_step = 0.8 * before + 0.2 * seconds
+        self._warm = True
 
     def _line(self, text: str) -> None:
         if not self._living:
