@@ -133,7 +133,7 @@ class _Dataset:
         for number, element in enumerate(root.findall("object"), start=1):
             try:
                 annotations.append(_annotation(element, number))
-            except _Unreadable as error:  # noqa: PERF203 -- the next object may be sound
+            except _Unreadable as error:
                 yield Fault(path, str(error), _where(element, number))
         yield Sample(
             image=image,

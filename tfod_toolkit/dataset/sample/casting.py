@@ -14,6 +14,8 @@ from tfod_toolkit.dataset.sample.solids import Array, along
 
 CORNERS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float32).T
 
+#: What is so near to the wall is it.
+WALL_THICKNESS = 1e-2
 #: Rays to a side by which the size of what leaves the picture is found.
 _GRID = 32
 
@@ -25,7 +27,8 @@ class View:
     """What a camera sees, before any light.
 
     Attributes:
-        owner: int16 [height, width], 0 for floor and wall, k for the scene's k-th thing.
+        owner: int16 [height, width], 0 for the floor, k for the scene's k-th thing, and one more
+            than there are things for the wall.
         depth: float32 [height, width], along the view; of floor and wall too.
         whole: pixels that each thing would cover on an endless picture if nothing stood before it.
         cut: whether a part of each thing is outside the picture.
@@ -53,7 +56,7 @@ def view(scene: Scene) -> View:
     rays = camera.rays(*camera.grid())
     depth = backdrop_depth(scene, rays).reshape(shape)
     rays = rays.reshape(3, *shape)
-    owner = np.zeros(shape, np.int16)
+    owner = _backdrop_owner(scene, rays, depth)
     whole, cut = [], []
     for number, thing in enumerate(scene.things, start=1):
         left, top, right, bottom = rectangle = bounds(camera, thing)
@@ -75,7 +78,7 @@ def cast(scene: Scene, x: Array, y: Array) -> NDArray[np.int16]:
     camera = scene.camera
     rays = camera.rays(x, y)
     depth = backdrop_depth(scene, rays)
-    owner = np.zeros(len(x), np.int16)
+    owner = _backdrop_owner(scene, rays, depth)
     for number, thing in enumerate(scene.things, start=1):
         left, top, right, bottom = bounds(camera, thing)
         near = np.flatnonzero((x > left) & (x < right) & (y > top) & (y < bottom))
@@ -92,6 +95,11 @@ def backdrop_depth(scene: Scene, rays: Array) -> Array:
         floor = np.where(rays[1] < 0, -1 / rays[1], np.float32(1e3))
         wall = np.where(rays[2] > 0, np.float32(scene.wall_distance) / rays[2], np.float32(1e3))
     return np.minimum(floor, wall)
+
+
+def _backdrop_owner(scene: Scene, rays: Array, depth: Array) -> NDArray[np.int16]:
+    on_wall = rays[2] * depth > scene.wall_distance - WALL_THICKNESS
+    return np.where(on_wall, len(scene.things) + 1, 0).astype(np.int16)
 
 
 @lru_cache(maxsize=64)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from tfod_toolkit.dataset.sample.casting import View, backdrop_depth, cast
+from tfod_toolkit.dataset.sample.casting import WALL_THICKNESS, View, backdrop_depth, cast
 from tfod_toolkit.dataset.sample.scene import Camera, Light, Scene, Thing
 from tfod_toolkit.dataset.sample.shadows import FloorLight, floor_light, light_past
 from tfod_toolkit.dataset.sample.solids import NEAR, Array, along
@@ -29,12 +29,12 @@ def render(scene: Scene, seen: View, rng: np.random.Generator) -> NDArray[np.uin
     """
     camera = scene.camera
     rays = camera.rays(*camera.grid())
-    dither = rng.random(rays.shape[1], dtype=np.float32) * 2 - 1
+    dither = rng.uniform(-1, 1, rays.shape[1]).astype(np.float32)
     light = _backdrop(scene, rays, floor_light(scene))
     owner, depth = seen.owner.ravel(), seen.depth.ravel()
     order = np.argsort(owner, kind="stable")
-    groups = np.split(order, np.cumsum(np.bincount(owner, minlength=len(scene.things) + 1))[:-1])
-    for thing, mine in zip(scene.things, groups[1:], strict=True):
+    groups = np.split(order, np.cumsum(np.bincount(owner, minlength=len(scene.things) + 2))[:-1])
+    for thing, mine in zip(scene.things, groups[1:-1], strict=True):
         if len(mine):
             light[:, mine] = _surface(
                 scene, thing, rays.take(mine, axis=1), depth.take(mine), dither.take(mine)
@@ -55,7 +55,7 @@ def _backdrop(scene: Scene, rays: Array, floor: FloorLight) -> Array:
     facing = np.full(len(x), light.towards[1], np.float32)
     # The corner of floor and wall is sheltered.
     corner = np.float32(scene.wall_distance) - z
-    wall = np.flatnonzero(corner < 1e-2)
+    wall = np.flatnonzero(corner < WALL_THICKNESS)
     if len(wall):
         colour[:, wall] = scene.wall.albedo(x[wall], y[wall])
         facing[wall] = max(float(-light.towards[2]), 0.0)

@@ -260,8 +260,9 @@ class Placed:
         return along(self.axes, self.solid.normals(inner))
 
     def extent(self, axis: Array) -> float:
-        """How far it extends from its centre along a unit vector [3] of the world."""
-        return self.solid.support(self.axes.T @ axis)
+        """How far it extends from its centre either way along a unit vector [3] of the world."""
+        inner = self.axes.T @ axis
+        return max(self.solid.support(inner), self.solid.support(-inner))
 
 
 def along(axes: Array, vectors: Array) -> Array:

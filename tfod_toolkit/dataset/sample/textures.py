@@ -200,5 +200,5 @@ def _stripes(rng: np.random.Generator) -> NDArray[np.float64]:
 
 def _veins(rng: np.random.Generator) -> NDArray[np.float64]:
     ridge = 1 - np.abs(_cloud(rng, 1.5) - 0.5) * 12
-    stone: NDArray[np.float64] = 0.575 + 0.25 * _cloud(rng, 1.1)
-    return stone - 0.45 * np.clip(ridge, 0, 1)
+    veins: NDArray[np.float64] = np.clip(ridge, 0, 1)
+    return 0.575 + 0.25 * _cloud(rng, 1.1) - 0.45 * veins
