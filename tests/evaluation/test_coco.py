@@ -35,6 +35,7 @@ TFOD_NAMES = {
 def by_tfod(examples: Sequence[Example], detect: Scripted, *, masks: bool = False) -> Any:
     """The numbers of TFOD's evaluation loop: its scaling, its evaluator, in TensorFlow."""
     from object_detection import eval_util
+
     from tfod_toolkit.odapi.api import coco_evaluation, tf
 
     categories = [{"id": number, "name": name} for number, name in LABELS.names.items()]
@@ -181,7 +182,9 @@ def test_the_mean_over_classes_is_the_whole() -> None:
     evaluation = evaluate(detect, examples, LABELS)
     for name in ("AP", "AP50", "AR100"):
         values = [numbers[name] for numbers in evaluation.per_class.values()]
-        assert evaluation.metrics[name] == pytest.approx(np.mean([v for v in values if v is not None]))
+        assert evaluation.metrics[name] == pytest.approx(
+            np.mean([v for v in values if v is not None])
+        )
 
 
 def test_no_detection_at_all_is_zero() -> None:
@@ -214,9 +217,7 @@ def crowd_scene(crowd: bool) -> Evaluation:
     boxes = [[0.1, 0.1, 0.3, 0.3], [0.4, 0.4, 0.9, 0.9]]
     inside = [[0.1, 0.1, 0.3, 0.3], [0.45, 0.45, 0.6, 0.6], [0.65, 0.65, 0.85, 0.85]]
     answers = {0: (np.array(inside), np.array([1, 1, 1]), np.array([0.5, 0.9, 0.8]))}
-    return evaluate(
-        Scripted(answers), [example(boxes, [1, 1], crowd=[False, crowd])], LABELS
-    )
+    return evaluate(Scripted(answers), [example(boxes, [1, 1], crowd=[False, crowd])], LABELS)
 
 
 def test_detections_within_a_crowd_are_neither_right_nor_wrong() -> None:

@@ -148,7 +148,7 @@ def detections_in_coco_format(evaluation: Evaluation) -> list[dict[str, Any]]:
     return results
 
 
-def put_json(path: Path, value: Any, indent: int | None = 2) -> None:  # noqa: ANN401 -- any JSON
+def put_json(path: Path, value: Any, indent: int | None = 2) -> None:
     """Write JSON, whole or not at all."""
     text = json.dumps(value, indent=indent, allow_nan=False, ensure_ascii=False)
     put(path, (text + "\n").encode("utf-8"))

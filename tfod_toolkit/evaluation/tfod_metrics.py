@@ -18,14 +18,17 @@ from tfod_toolkit.odapi.tracing import without_autograph
 
 Config: TypeAlias = Any
 Function: TypeAlias = Any
+Category: TypeAlias = dict[str, Any]
 Arrays: TypeAlias = dict[str, npt.NDArray[Any]]
+
+LVIS_METRICS = "lvis_mask_metrics"
 
 #: Metrics that compare masks.
 MASK_METRICS = frozenset(
     {
         "coco_mask_metrics",
         "coco_panoptic_metrics",
-        "lvis_mask_metrics",
+        LVIS_METRICS,
         "oid_challenge_segmentation_metrics",
         "pascal_voc_instance_segmentation_metrics",
         "weighted_pascal_voc_instance_segmentation_metrics",
@@ -51,11 +54,12 @@ class TfodMetrics:
         self._classes = np.array(list(label_map.names), np.int64)
         self._config = _without_ours(settings.eval_config)
         self._evaluators = _evaluators(self._config, label_map, settings.input_reader)
+        self._added: list[tuple[Picture, Arrays, Arrays]] = []
         self.needs_masks = sorted(MASK_METRICS & set(self._config.metrics_set))
         self._decode = _decoder(settings.input_reader)
 
     def add(self, item: Item, picture: Picture, detections: Detections, row: int) -> None:
-        """Add a picture.
+        """Add a picture, in any order.
 
         Args:
             item: its record.
@@ -63,21 +67,18 @@ class TfodMetrics:
             detections: TFOD's arrays for its batch.
             row: its place in the batch.
         """
-        from tfod_toolkit.odapi.api import coco_evaluation, fields
-
         self._check_masks(item, picture)
-        truth = self._truth(item, picture)
-        found = self._found(picture, detections, row)
-        for evaluator in self._evaluators:
-            given = _copied(truth)  # evaluators filter in place
-            if not isinstance(evaluator, coco_evaluation.CocoKeypointEvaluator):
-                # TFOD's loop takes the records' areas for keypoints alone.
-                given.pop(fields.InputDataFields.groundtruth_area, None)
-            evaluator.add_single_ground_truth_image_info(picture.index, given)
-            evaluator.add_single_detected_image_info(picture.index, _copied(found))
+        self._added.append(
+            (picture, self._truth(item, picture), self._found(picture, detections, row))
+        )
 
     def metrics(self) -> dict[str, float | None]:
-        """Every evaluator's numbers under its own names; ``None`` for NaN and -1."""
+        """Every evaluator's numbers under its own names; ``None`` for NaN and -1.
+
+        Pictures are handed over in the records' order: equal scores rank by it.
+        """
+        for picture, truth, found in sorted(self._added, key=lambda added: added[0].index):
+            self._hand_over(picture, truth, found)
         numbers: dict[str, float | None] = {}
         for evaluator in self._evaluators:
             with contextlib.redirect_stdout(io.StringIO()):  # pycocotools and lvis print
@@ -86,6 +87,23 @@ class TfodMetrics:
                 number = float(value)
                 numbers[str(name)] = number if number >= 0 else None
         return numbers
+
+    def _hand_over(self, picture: Picture, truth: Arrays, found: Arrays) -> None:
+        from tfod_toolkit.odapi.api import coco_evaluation, fields
+
+        given_truth, given_found = dict(truth), self._boxes(picture) | found
+        if self.needs_masks:
+            masks = _dense(picture.objects.masks or (), picture)
+            given_truth[fields.InputDataFields.groundtruth_instance_masks] = masks
+            masks = _dense(picture.found.masks or (), picture)
+            given_found[fields.DetectionResultFields.detection_masks] = masks
+        for evaluator in self._evaluators:
+            mine = _copied(given_truth)  # evaluators filter in place
+            if not isinstance(evaluator, coco_evaluation.CocoKeypointEvaluator):
+                # TFOD's loop takes the records' areas for keypoints alone.
+                mine.pop(fields.InputDataFields.groundtruth_area, None)
+            evaluator.add_single_ground_truth_image_info(picture.index, mine)
+            evaluator.add_single_detected_image_info(picture.index, _copied(given_found))
 
     def _check_masks(self, item: Item, picture: Picture) -> None:
         if not self.needs_masks:
@@ -114,8 +132,6 @@ class TfodMetrics:
             names.groundtruth_is_crowd: objects.crowd.astype(np.int64),
             names.groundtruth_difficult: item.example.difficult[valid],
         }
-        if self.needs_masks:
-            truth[names.groundtruth_instance_masks] = _dense(objects.masks or (), picture)
         return truth | self._decoded_truth(item, picture, valid)
 
     def _decoded_truth(self, item: Item, picture: Picture, valid: npt.NDArray[np.bool_]) -> Arrays:
@@ -151,23 +167,24 @@ class TfodMetrics:
         return indicator
 
     def _found(self, picture: Picture, detections: Detections, row: int) -> Arrays:
+        """What of the detections a picture does not hold."""
+        from tfod_toolkit.odapi.api import fields
+
+        name = fields.DetectionResultFields.detection_keypoints
+        if name not in detections:
+            return {}
+        scale = np.array([picture.height, picture.width], np.float32)
+        return {name: detections[name][row][kept(detections, row, self._classes)] * scale}
+
+    def _boxes(self, picture: Picture) -> Arrays:
         from tfod_toolkit.odapi.api import fields
 
         names = fields.DetectionResultFields
-        found: Arrays = {
+        return {
             names.detection_boxes: picture.found.boxes_px,
             names.detection_classes: picture.found.classes,
             names.detection_scores: picture.found.scores,
         }
-        if self.needs_masks:
-            found[names.detection_masks] = _dense(picture.found.masks or (), picture)
-        if names.detection_keypoints in detections:
-            keypoints = detections[names.detection_keypoints][row]
-            scale = np.array([picture.height, picture.width], np.float32)
-            found[names.detection_keypoints] = (
-                keypoints[kept(detections, row, self._classes)] * scale
-            )
-        return found
 
 
 def _without_ours(eval_config: Config) -> Config:
@@ -189,11 +206,11 @@ def _without_ours(eval_config: Config) -> Config:
 def _evaluators(config: Config, label_map: LabelMap, input_reader: Config) -> list[Any]:
     from tfod_toolkit.odapi.api import eval_util
 
-    categories: list[dict[str, Any]] = [
-        {"id": number, "name": name} for number, name in label_map.names.items()
-    ]
-    if config.parameterized_metric:
-        _add_keypoints(categories, config, input_reader)
+    categories = _categories(label_map, input_reader)
+    for metric in config.parameterized_metric:
+        _check_keypoints(metric.coco_keypoint_metrics.class_label, categories)
+    if LVIS_METRICS in config.metrics_set:
+        _check_frequencies(categories)
     evaluators = eval_util.get_evaluators(
         config, categories, eval_util.evaluator_options_from_eval_config(config)
     )
@@ -201,25 +218,36 @@ def _evaluators(config: Config, label_map: LabelMap, input_reader: Config) -> li
     return list(evaluators if config.metrics_set else evaluators[1:])
 
 
-def _add_keypoints(categories: list[dict[str, Any]], config: Config, reader: Config) -> None:
-    """Add to categories the keypoints that the label map's file gives them."""
+def _categories(label_map: LabelMap, reader: Config) -> list[Category]:
+    """The classes, with all that the label map's file says of them (keypoints, frequency)."""
     from tfod_toolkit.odapi.api import label_map_util
 
     path = reader.label_map_path if reader is not None else ""
-    index = label_map_util.create_category_index_from_labelmap(path) if path else {}
-    for category in categories:
-        keypoints = index.get(category["id"], {}).get("keypoints")
-        if keypoints:
-            category["keypoints"] = keypoints
+    told = label_map_util.create_category_index_from_labelmap(path) if path else {}
+    return [
+        {**told.get(number, {}), "id": number, "name": name}
+        for number, name in label_map.names.items()
+    ]
+
+
+def _check_keypoints(class_name: str, categories: list[Category]) -> None:
     able = [category["name"] for category in categories if "keypoints" in category]
-    for metric in config.parameterized_metric:
-        label = metric.coco_keypoint_metrics.class_label
-        if label not in able:
+    if class_name not in able:
+        raise ConfigError(
+            f"eval_config.parameterized_metric: the label map has no keypoints for {class_name!r}",
+            f"name one of {', '.join(able)}"
+            if able
+            else "give the class its `keypoints { id: ... label: ... }` in the label map",
+        )
+
+
+def _check_frequencies(categories: list[Category]) -> None:
+    for category in categories:
+        if "frequency" not in category:
             raise ConfigError(
-                f"eval_config.parameterized_metric: the label map has no keypoints for {label!r}",
-                f"name one of {', '.join(able)}"
-                if able
-                else f"give the class its keypoints in {path or 'the label map'}",
+                f"eval_config.metrics_set names {LVIS_METRICS}, but the label map does not say "
+                f"how frequent {category['name']!r} is",
+                "give each class its `frequency: FREQUENT`, COMMON or RARE in the label map",
             )
 
 
