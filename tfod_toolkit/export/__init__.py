@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 -- a class, imported when it is asked for
+def __getattr__(name: str) -> Any:
     """``ServingModel`` imports TFOD, which loading an exported model must not."""
     if name == "ServingModel":
         from tfod_toolkit.export.serving import ServingModel

@@ -28,7 +28,7 @@ LABEL_MAP = "classes.pbtxt"
 
 def save_exported_model(
     serving: ServingModel,
-    model: Any,  # noqa: ANN401 -- TFOD's DetectionModel, untyped
+    model: Any,
     folder: Path,
     config: Config,
     label_map_path: Path,
@@ -127,7 +127,7 @@ def _replace(target: Path, new: Path, old: Path) -> None:
     new.rename(target)
 
 
-def _os_error(error: Any) -> OSError:  # noqa: ANN401 -- TensorFlow's errors are untyped
+def _os_error(error: Any) -> OSError:
     """The operating system's refusal behind an error of TensorFlow's file system."""
     for code in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
         if os.strerror(code) in error.message:
@@ -135,7 +135,7 @@ def _os_error(error: Any) -> OSError:  # noqa: ANN401 -- TensorFlow's errors are
     return OSError(None, error.message.splitlines()[0])
 
 
-def _save_function(function: Any, concrete: Any, folder: Path) -> None:  # noqa: ANN401
+def _save_function(function: Any, concrete: Any, folder: Path) -> None:
     """Save a traced function and its variables, as TFOD's exporter names them."""
     import tensorflow as tf
 
@@ -146,7 +146,7 @@ def _save_function(function: Any, concrete: Any, folder: Path) -> None:  # noqa:
     tf.saved_model.save(module, str(folder), signatures=concrete, options=options)
 
 
-def _save_checkpoint(model: Any, folder: Path) -> None:  # noqa: ANN401
+def _save_checkpoint(model: Any, folder: Path) -> None:
     import tensorflow as tf
 
     checkpoint = tf.train.Checkpoint(model=model)

@@ -6,6 +6,7 @@ TFOD's own exports and the zoo's archives load the same way: the signature is TF
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,6 +141,8 @@ def _num_classes(config: Path) -> int | None:
 
 
 def _signature(saved_model: Path) -> Function:
+    if "tensorflow" not in sys.modules:
+        import tfod_toolkit.odapi  # noqa: F401 -- sets TensorFlow's defaults; loads nothing else
     import tensorflow as tf
 
     try:
@@ -186,7 +189,7 @@ def _version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", text)[:2])
 
 
-def _encoder(signature: Function, dtype: Any) -> Callable[[Images], Any]:  # noqa: ANN401
+def _encoder(signature: Function, dtype: Any) -> Callable[[Images], Any]:
     """How pictures are turned into what the exported input type takes."""
     import tensorflow as tf
 
@@ -197,13 +200,13 @@ def _encoder(signature: Function, dtype: Any) -> Callable[[Images], Any]:  # noq
     return _as_examples if parses else _as_pngs
 
 
-def _as_pngs(images: Images) -> Any:  # noqa: ANN401
+def _as_pngs(images: Images) -> Any:
     import tensorflow as tf
 
     return tf.stack([tf.io.encode_png(image) for image in images])
 
 
-def _as_examples(images: Images) -> Any:  # noqa: ANN401
+def _as_examples(images: Images) -> Any:
     import tensorflow as tf
 
     def serialized(png: bytes) -> bytes:
