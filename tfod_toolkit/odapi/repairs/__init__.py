@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from tfod_toolkit.odapi.hooks import ImportHooks
 from tfod_toolkit.odapi.repairs import (
+    autoaugment,
     boolean_features,
     estimator_names,
     figure_pixels,
@@ -27,7 +28,6 @@ REPAIRS = (
     generated_protos,
     resnet_keras,
     moved_control_flow,
-    own_tests,
     estimator_names,
     lab_colours,
     removed_numpy_names,
@@ -35,6 +35,8 @@ REPAIRS = (
     figure_pixels,
     boolean_features,
     sequence_boxes,
+    autoaugment,
+    own_tests,
 )
 
 _hooks = ImportHooks()
