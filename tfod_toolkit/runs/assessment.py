@@ -19,6 +19,7 @@ class Assessment:
     Attributes:
         serving: the model as it is exported.
         label_map_path: of the test records.
+        label_map: what it holds.
         last: the step and result of the last evaluation.
     """
 
@@ -30,8 +31,8 @@ class Assessment:
         self.last: tuple[int, Evaluation] | None = None
         self._interruption = interruption
         self._records = list(reader.tf_record_input_reader.input_path)
-        self._label_map = read_label_map(self.label_map_path)
-        self._settings = evaluation_settings(config, self._label_map.names.values())
+        self.label_map = read_label_map(self.label_map_path)
+        self._settings = evaluation_settings(config, self.label_map.names.values())
 
     def evaluate(self, step: int) -> Evaluation:
         """Evaluate the model's present weights, those of ``step``.
@@ -43,7 +44,7 @@ class Assessment:
         evaluation = evaluate(
             self.serving.detect,
             self._records,
-            self._label_map,
+            self.label_map,
             settings=self._settings,
             progress=lambda _done: self._interruption.check(),
         )

@@ -8,6 +8,7 @@ from tfod_toolkit.errors import MissingInputError
 from tfod_toolkit.evaluation import write_evaluation
 from tfod_toolkit.export import save_exported_model
 from tfod_toolkit.export.checkpoints import restore_model
+from tfod_toolkit.runs.drawing import drawing_of
 from tfod_toolkit.training.checkpoints import newest_checkpoint
 
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ def complete(
     Returns:
         The metrics of the best checkpoint.
     """
-    from tfod_toolkit.prediction.drawing import draw_boxes
-
     best = outcome.best_step
     progress.working("evaluating the best checkpoint")
     if best is not None:
@@ -56,7 +55,7 @@ def complete(
         assessment.label_map_path,
     )
     progress.working("writing the evaluation")
-    write_evaluation(evaluation, folder.evaluation, draw=draw_boxes)
+    write_evaluation(evaluation, folder.evaluation, draw=drawing_of(assessment.label_map))
     return evaluation.metrics
 
 
