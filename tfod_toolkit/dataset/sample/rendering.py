@@ -29,7 +29,7 @@ def render(scene: Scene, seen: View, rng: np.random.Generator) -> NDArray[np.uin
     """
     camera = scene.camera
     rays = camera.rays(*camera.grid())
-    dither = rng.uniform(-1, 1, rays.shape[1]).astype(np.float32)
+    dither = np.asarray(rng.random(rays.shape[1], dtype=np.float32)) * 2 - 1
     light = _backdrop(scene, rays, floor_light(scene))
     owner, depth = seen.owner.ravel(), seen.depth.ravel()
     order = np.argsort(owner, kind="stable")

@@ -10,7 +10,7 @@ import numpy as np
 
 from tfod_toolkit.dataset.sample.shapes import CLASSES, Shape, clutter_shape, target_shape
 from tfod_toolkit.dataset.sample.solids import Array, Placed, along
-from tfod_toolkit.dataset.sample.textures import Surface, random_colours, random_surface
+from tfod_toolkit.dataset.sample.textures import TYPICAL, Surface, random_colours, random_surface
 
 #: Attempts to find room for a thing before the picture goes without it.
 PLACES = 12
@@ -168,13 +168,14 @@ def random_scene(rng: np.random.Generator, size: tuple[int, int], difficulty: fl
     wall_distance = float(rng.uniform(2.8, 7))
     room = _Room(camera, wall_distance, [])
     contrast = 1 - 0.5 * difficulty
+    look = _Look(contrast, typical=min(1.0, 1.9 * (1 - difficulty) + 0.05))
     things: list[Thing] = []
     for _ in range(int(rng.choice((1, 2, 3), p=(0.25, 0.4, 0.35)))):
         shape = target_shape(rng, CLASSES[int(rng.integers(len(CLASSES)))])
-        things += _put(rng, room, shape, _target_size(rng, difficulty), contrast)
-    for _ in range(int(rng.integers(2 + round(2 * difficulty), 6 + round(6 * difficulty)))):
+        things += _put(rng, room, shape, _target_size(rng, difficulty), look)
+    for _ in range(int(rng.integers(1 + round(3 * difficulty), 4 + round(8 * difficulty)))):
         shape = clutter_shape(rng)
-        things += _put(rng, room, shape, float(rng.uniform(0.06, 0.26)), contrast)
+        things += _put(rng, room, shape, float(rng.uniform(0.06, 0.26)), look)
     floor_colours = random_colours(rng, 0.7 * contrast)
     return Scene(
         camera=camera,
@@ -189,12 +190,30 @@ def random_scene(rng: np.random.Generator, size: tuple[int, int], difficulty: fl
 
 def _target_size(rng: np.random.Generator, difficulty: float) -> float:
     """The radius of a thing of a class, as a part of the picture's height."""
-    smallest = 0.115 - 0.045 * difficulty
-    return float(np.exp(rng.uniform(np.log(smallest), np.log(0.25))))
+    smallest, largest = 0.2 - 0.12 * difficulty, 0.34 - 0.08 * difficulty
+    return float(np.exp(rng.uniform(np.log(smallest), np.log(largest))))
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """How things look: the contrast of patterns, and how often one is typical of its class."""
+
+    contrast: float
+    typical: float
+
+    def surface(self, rng: np.random.Generator, shape: Shape, scale: float) -> Surface:
+        """A surface for a shape of that reach. Where patterns deceive, clutter has them too."""
+        colours = random_colours(rng, self.contrast)
+        honest = rng.uniform() < self.typical
+        if shape.pattern and honest:
+            return random_surface(rng, scale * shape.pattern_size, colours, shape.pattern)
+        if not shape.pattern and not honest:
+            return random_surface(rng, scale * 2.5, colours, str(rng.choice(TYPICAL)))
+        return random_surface(rng, scale * 2.5, colours)
 
 
 def _put(
-    rng: np.random.Generator, room: _Room, shape: Shape, radius: float, contrast: float
+    rng: np.random.Generator, room: _Room, shape: Shape, radius: float, look: _Look
 ) -> list[Thing]:
     """A thing of some shape where there is room for it; none where there is not."""
     for _ in range(PLACES):
@@ -211,7 +230,7 @@ def _put(
             continue
         if not shape.flat:
             room.taken.extend(circles)
-        surface = random_surface(rng, scale * 2.5, random_colours(rng, contrast))
+        surface = look.surface(rng, shape, scale)
         return [Thing(Placed(solid, centre, axes), surface, shape.name)]
     return []
 
@@ -252,7 +271,7 @@ def _random_lens(rng: np.random.Generator, difficulty: float) -> Lens:
     return Lens(
         exposure=float(rng.uniform(0.16, 0.34)),
         blur=float(rng.uniform(0.3, 0.6 + 0.9 * difficulty)),
-        noise=float(rng.uniform(0.004, 0.012 + 0.03 * difficulty)),
+        noise=float(rng.uniform(0.003, 0.01 + 0.025 * difficulty)),
         vignette=float(rng.uniform(0, 0.35)),
         quality=int(rng.integers(82, 96)),
     )

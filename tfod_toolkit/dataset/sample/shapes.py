@@ -7,6 +7,7 @@ bars, upright panels and coins, cones, lenses.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -26,12 +27,16 @@ class Shape:
         solid: makes it from its reach.
         axes: [3, 3], see :class:`~tfod_toolkit.dataset.sample.solids.Placed`.
         flat: so flat that other things may stand on it.
+        pattern: the surface that is typical of its class.
+        pattern_size: the length that this pattern spans, for a reach of 1.
     """
 
     name: str | None
     solid: Callable[[float], Solid]
     axes: Array
     flat: bool = False
+    pattern: str | None = None
+    pattern_size: float = 1.0
 
     def footprint(self, centre: Array, scale: float) -> list[tuple[float, float, float]]:
         """Circles [x, z, radius] on the floor that cover it."""
@@ -53,14 +58,20 @@ def target_shape(rng: np.random.Generator, name: str) -> Shape:
     """A shape of a class."""
     yaw = float(rng.uniform(0, 2 * np.pi))
     if name == "brick":
-        sides = rng.permutation([1.0, rng.uniform(0.45, 0.65), rng.uniform(0.34, 0.5)])
-        return Shape(name, _box(sides), turned(yaw))
+        sides = [1.0, rng.uniform(0.45, 0.65), rng.uniform(0.34, 0.5)]
+        # Three or four holes along it, whichever side it lies on.
+        length = 2 / float(np.linalg.norm(sides)) * 4 / float(rng.choice((3, 4)))
+        box = _box(rng.permutation(sides))
+        return Shape(name, box, turned(yaw), pattern="holes", pattern_size=length)
     if name == "ball":
-        tilts = rng.uniform(0, np.pi, 2)
-        return Shape(name, lambda reach: Ellipsoid((reach,) * 3), turned(yaw, *tilts))
-    lying = rng.uniform() < 0.45
+        axes = turned(yaw, *rng.uniform(0, np.pi, 2))
+        around = 2 * np.pi / float(rng.choice((1, 1.5)))
+        ball = lambda reach: Ellipsoid((reach,) * 3)  # noqa: E731 -- as the others are made
+        return Shape(name, ball, axes, pattern="wedges", pattern_size=around)
+    axes = turned(yaw, np.pi / 2 if rng.uniform() < 0.45 else 0.0)
     half = float(rng.uniform(0.9, 2.0))
-    return Shape(name, _frustum(half, 1.0, 1.0), turned(yaw, np.pi / 2 if lying else 0.0))
+    height = 2 * half / math.hypot(half, 1) * 4 / float(rng.uniform(2.5, 4))
+    return Shape(name, _frustum(half, 1.0, 1.0), axes, pattern="bands", pattern_size=height)
 
 
 def clutter_shape(rng: np.random.Generator) -> Shape:

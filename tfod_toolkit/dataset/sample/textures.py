@@ -1,8 +1,9 @@
 """Surfaces: tileable grey patterns, and the colours they are given.
 
 The patterns are the same for every seed; which a surface has, how large and in which colours, is
-drawn for each picture. All things draw from one distribution, so that no colour or pattern tells
-a class.
+drawn for each picture. A class may have a pattern that is typical of it (a brick's holes, a ball's
+wedges, a cylinder's bands), but all things, clutter too, draw their colours from one distribution:
+no colour tells a class.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class Surface:
     """How a thing reflects light.
 
     Attributes:
-        pattern: index into :func:`patterns`.
+        pattern: a key of :func:`patterns`.
         scale: texels to a unit of length.
         shift: texels.
         colours: [2, 3] linear RGB at 0 and 1 of the pattern.
@@ -33,7 +34,7 @@ class Surface:
         sharpness: exponent of the highlight, as a power of 2.
     """
 
-    pattern: int
+    pattern: str
     scale: float
     shift: tuple[float, float]
     colours: Array
@@ -59,17 +60,21 @@ class Surface:
         return colour
 
 
-def random_surface(rng: np.random.Generator, size: float, colours: Array) -> Surface:
+def random_surface(
+    rng: np.random.Generator, size: float, colours: Array, typical: str | None = None
+) -> Surface:
     """A surface for a thing (or floor) of ``size`` units of length.
 
     Args:
         rng: what it is drawn from.
         size: the length that a few repetitions of the pattern should span.
         colours: see :class:`Surface`.
+        typical: the pattern it has, just once to ``size``; ``None``: any of :data:`PLAIN`.
     """
+    pattern, repeated = str(rng.choice(PLAIN)), float(rng.uniform(0.35, 1.1))
     return Surface(
-        pattern=int(rng.integers(len(patterns()))),
-        scale=SIDE * float(rng.uniform(0.35, 1.1)) / size,
+        pattern=typical or pattern,
+        scale=SIDE / size * (1 if typical else repeated),
         shift=(float(rng.uniform(0, SIDE)), float(rng.uniform(0, SIDE))),
         colours=colours,
         gloss=float(rng.choice((0.0, 0.08, 0.25, 0.6), p=(0.35, 0.3, 0.2, 0.15))),
@@ -100,27 +105,14 @@ def _rgb(hue: float, saturation: float, value: float) -> list[float]:
 
 
 @cache
-def patterns() -> tuple[Array, ...]:
+def patterns() -> dict[str, Array]:
     """The tileable patterns, flat, each [SIDE * SIDE] from 0 to 1."""
-    rng = np.random.default_rng(1966)
-    kinds: tuple[Callable[[np.random.Generator], NDArray[np.float64]], ...] = (
-        lambda rng: 0.35 + 0.3 * _cloud(rng, 1.2),
-        lambda rng: _cloud(rng, 1.6),
-        _speckles,
-        _planks,
-        _tiles,
-        _weave,
-        _stripes,
-        _veins,
-        lambda rng: _stretched(_cloud(rng, 0.9)),
-        lambda rng: 0.45 + 0.1 * _cloud(rng, 0.6),
-    )
-    made = []
-    for kind in kinds:
-        pattern = np.clip(kind(rng), 0, 1).astype(np.float32).ravel()
-        pattern.setflags(write=False)
-        made.append(pattern)
-    return tuple(made)
+    made: dict[str, Array] = {}
+    for name, draw in _PATTERNS.items():
+        pattern = draw(np.random.default_rng([1966, len(made)]))
+        made[name] = np.clip(pattern, 0, 1).astype(np.float32).ravel()
+        made[name].setflags(write=False)
+    return made
 
 
 def _cloud(rng: np.random.Generator, fall: float) -> NDArray[np.float64]:
@@ -192,13 +184,42 @@ def _weave(rng: np.random.Generator) -> NDArray[np.float64]:
     return 0.5 + 0.22 * np.where(over, warp, weft) + 0.3 * (_cloud(rng, 0.7) - 0.5)
 
 
-def _stripes(rng: np.random.Generator) -> NDArray[np.float64]:
+def _bands(rng: np.random.Generator) -> NDArray[np.float64]:
+    """Four of them."""
     rows, _ = _grid()
     bands = _smooth(np.sin(rows * 2 * np.pi / 64), -0.15, 0.15)
-    return 0.1 + 0.7 * bands + 0.2 * (_cloud(rng, 0.8) - 0.5)
+    return 0.1 + 0.8 * bands + 0.2 * (_cloud(rng, 0.8) - 0.5)
+
+
+def _holes(rng: np.random.Generator) -> NDArray[np.float64]:
+    """Four to a side, in rough ground."""
+    rows, columns = _grid()
+    away = np.hypot(rows % 64 - 31.5, columns % 64 - 31.5)
+    ground: NDArray[np.float64] = 0.7 + 0.3 * _cloud(rng, 0.8)
+    return ground * (0.1 + 0.9 * _smooth(away, 14, 19))
 
 
 def _veins(rng: np.random.Generator) -> NDArray[np.float64]:
     ridge = 1 - np.abs(_cloud(rng, 1.5) - 0.5) * 12
     veins: NDArray[np.float64] = np.clip(ridge, 0, 1)
     return 0.575 + 0.25 * _cloud(rng, 1.1) - 0.45 * veins
+
+
+_PATTERNS: dict[str, Callable[[np.random.Generator], NDArray[np.float64]]] = {
+    "dust": lambda rng: 0.35 + 0.3 * _cloud(rng, 1.2),
+    "clouds": lambda rng: _cloud(rng, 1.6),
+    "paint": lambda rng: 0.45 + 0.1 * _cloud(rng, 0.6),
+    "grain": lambda rng: _stretched(_cloud(rng, 0.9)),
+    "speckles": _speckles,
+    "planks": _planks,
+    "tiles": _tiles,
+    "weave": _weave,
+    "veins": _veins,
+    "holes": _holes,
+    "bands": _bands,
+    "wedges": lambda rng: _bands(rng).T,
+}
+#: The patterns that anything may have.
+PLAIN = ("dust", "clouds", "paint", "grain", "speckles", "planks", "tiles", "weave", "veins")
+#: The patterns that are typical of a class.
+TYPICAL = ("holes", "bands", "wedges")
