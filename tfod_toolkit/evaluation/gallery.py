@@ -14,15 +14,15 @@ from tfod_toolkit.dataset import decode_image
 from tfod_toolkit.evaluation.batches import Images, items_of
 from tfod_toolkit.evaluation.coco import Matches
 from tfod_toolkit.evaluation.confusion import cost
-from tfod_toolkit.evaluation.pictures import Booleans, Floats, Picture
+from tfod_toolkit.evaluation.pictures import Booleans, Floats, Integers, Picture
 
 if TYPE_CHECKING:
     from tfod_toolkit.evaluation.evaluator import Evaluation
 
-#: Draws boxes: (uint8 [H, W, 3] RGB, boxes_px float32 [N, 4] ``[ymin, xmin, ymax, xmax]``,
-#: N class names or ``None``, N scores or ``None``) -> uint8 [H, W, 3] RGB.
+#: Draws boxes: (uint8 [H, W, 3] RGB, boxes_px float32 [N, 4] ``[ymin, xmin, ymax, xmax]``, N
+#: labels, empty for none, N scores or ``None``, N class ids) -> uint8 [H, W, 3] RGB.
 Draw: TypeAlias = Callable[
-    [Images, Floats, Sequence[str] | None, npt.NDArray[np.floating] | None], Images
+    [Images, Floats, Sequence[str], npt.NDArray[np.float32] | None, Integers], Images
 ]
 
 WORST, BEST = "worst", "best"
@@ -135,18 +135,14 @@ def _jpeg(evaluation: Evaluation, number: int, image: Images, draw: Draw) -> byt
     best_first = np.argsort(-found.scores, kind="stable")
     shown = best_first[found.scores[best_first] >= settings.min_score][: settings.max_boxes]
 
-    def labels(classes: npt.NDArray[np.int64]) -> list[str] | None:
-        return [names[c] for c in classes.tolist()] if settings.show_names else None
+    def labels(classes: Integers) -> list[str]:
+        return [names[c] if settings.show_names else "" for c in classes.tolist()]
 
-    truth = draw(
-        image.copy(), picture.objects.boxes_px * scale, labels(picture.objects.classes), None
-    )
-    prediction = draw(
-        image.copy(),
-        found.boxes_px[shown] * scale,
-        labels(found.classes[shown]),
-        found.scores[shown] if settings.show_scores else None,
-    )
+    classes = picture.objects.classes
+    truth = draw(image, picture.objects.boxes_px * scale, labels(classes), None, classes)
+    classes = found.classes[shown]
+    scores = found.scores[shown] if settings.show_scores else None
+    prediction = draw(image, found.boxes_px[shown] * scale, labels(classes), scores, classes)
     return _side_by_side(truth, prediction)
 
 

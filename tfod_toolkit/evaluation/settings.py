@@ -137,7 +137,7 @@ class EvaluationSettings:
         tfod_metrics: whether TFOD's evaluators are needed beside ours.
         eval_config: the ``EvalConfig``, for TFOD's evaluators.
         input_reader: the ``InputReader`` of the records, for TFOD's decoder.
-        notes: what to tell the user of fields without effect.
+        notes: what to tell the user of fields without effect, or with one that may surprise.
     """
 
     batch_size: int = BATCH_SIZE
@@ -231,6 +231,11 @@ def _notes(evaluation: Config, metrics: tuple[str, ...]) -> tuple[str, ...]:
         for descriptor, value in evaluation.ListFields()
         if FIELDS[descriptor.name].use is Use.NO_EFFECT and value != descriptor.default_value
     ]
+    if evaluation.HasField("num_examples"):
+        notes.append(
+            f"eval_config.num_examples: at most the first {evaluation.num_examples:,} examples "
+            "are measured"
+        )
     bounds = [n for n in ("recall_lower_bound", "recall_upper_bound") if evaluation.HasField(n)]
     if bounds and "precision_at_recall_detection_metrics" not in metrics:
         notes.append(

@@ -140,19 +140,31 @@ def find_model(request: EvaluateRequest) -> Model:
     Raises:
         MissingInputError: there is none; says which there are.
     """
-    from tfod_toolkit.export import is_exported_model
-
     source = request.source
     if not source.is_dir():
         raise MissingInputError(
             f"there is no run or exported model at {source}",
             "name the folder that `tfod train --run` or `tfod export` wrote",
         )
-    if request.checkpoint is None and (
-        is_exported_model(source) or (source / "saved_model.pb").is_file()
-    ):
+    if request.checkpoint is None and _stands_alone(source):
         return _exported(request)
     return _checkpoint(request)
+
+
+def _stands_alone(source: Path) -> bool:
+    """Whether a folder is an exported model, or a run of which only that is left."""
+    from tfod_toolkit.export import is_exported_model
+    from tfod_toolkit.export.checkpoints import find_checkpoints
+
+    if is_exported_model(source) or (source / "saved_model.pb").is_file():
+        return True
+    if not is_exported_model(source / "exported_model"):
+        return False
+    try:
+        find_checkpoints(source)
+    except MissingInputError:
+        return True
+    return False
 
 
 def _exported(request: EvaluateRequest) -> Model:
@@ -178,16 +190,22 @@ def _exported(request: EvaluateRequest) -> Model:
 
 def _checkpoint(request: EvaluateRequest) -> Model:
     from tfod_toolkit.dataset import read_label_map
+    from tfod_toolkit.export import is_exported_model
     from tfod_toolkit.export.checkpoints import choose_checkpoint, find_checkpoints
     from tfod_toolkit.pipeline import load_config
 
     folder = find_checkpoints(request.source, request.config)
+    root = folder.root
     prefix = choose_checkpoint(folder, request.checkpoint)
     config = load_config(folder.config)
     labels = request.labels or folder.label_map(config)
     return Model(
         name=prefix.name,
-        home=folder.root / "evaluation",
+        home=(
+            root.parent / f"{root.name}-evaluation"
+            if is_exported_model(root)
+            else root / "evaluation"
+        ),
         config=config,
         names=read_label_map(labels, gaps=True).names,
         where=str(labels),
@@ -230,10 +248,11 @@ def find_inputs(request: EvaluateRequest, model: Model) -> Inputs:
 
 def _reader(request: EvaluateRequest, model: Model) -> Config:
     """The input reader of the config that names the split's records."""
-    readers = []
+    readers: list[Config] = []
     if model.config is not None:
         testing = request.split == TESTING
-        readers = model.config.eval_input_reader if testing else [model.config.train_input_reader]
+        config = model.config
+        readers = list(config.eval_input_reader) if testing else [config.train_input_reader]
     for reader in readers:
         if reader.tf_record_input_reader.input_path:
             return reader
