@@ -139,12 +139,13 @@ def restore_model(model: Model, prefix: Path) -> None:
     from tfod_toolkit.odapi.api import tf
 
     try:
-        status = tf.train.Checkpoint(model=model).restore(str(prefix)).expect_partial()
+        # Not restore(): it asks for a counter that a best checkpoint does not have.
+        status = tf.train.Checkpoint(model=model).read(str(prefix)).expect_partial()
         status.assert_existing_objects_matched()
-    except tf.errors.OpError as error:
+    except (tf.errors.OpError, IndexError) as error:  # IndexError: a data file cut short
+        reason = str(getattr(error, "message", error)).splitlines()[0]
         raise BadDataError(
-            f"checkpoint {prefix} is damaged: {error.message.splitlines()[0]}",
-            "choose another with --checkpoint",
+            f"checkpoint {prefix} is damaged: {reason}", "choose another with --checkpoint"
         ) from error
     except (AssertionError, ValueError) as error:
         raise ConfigError(
