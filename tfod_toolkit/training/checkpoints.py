@@ -177,7 +177,7 @@ def restore_whole(checkpoint: Any, prefix: Path) -> None:
     remedy = "use --fresh to start over, or put the folder's files back"
     try:
         checkpoint.restore(str(prefix)).assert_existing_objects_matched()
-    except tf.errors.OpError as error:
+    except (tf.errors.OpError, IndexError) as error:  # IndexError: a data file cut short
         raise BadDataError(
             f"checkpoint {prefix} cannot be read: {_first_line(error)}", remedy
         ) from error
