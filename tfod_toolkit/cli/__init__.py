@@ -26,6 +26,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "evaluate": ("evaluate", "Measure a checkpoint or an exported model on records."),
     "export": ("export", "Write a checkpoint as an exported model."),
     "predict": ("predict", "Find objects in pictures and draw them."),
+    "zoo": ("zoo", "Find and fetch pretrained models."),
     "config": ("config", "Check, merge and explain pipeline configs."),
     "doctor": ("doctor", "Say what is installed, what runs, and what to do about the rest."),
 }

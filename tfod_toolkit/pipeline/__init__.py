@@ -1,21 +1,44 @@
-"""Pipeline configs: read, resolved, checked, compared, written; without TensorFlow."""
+"""Pipeline configs: read, laid over, checked, compared, explained, written; without TensorFlow."""
 
 from tfod_toolkit.pipeline.check import check_config
-from tfod_toolkit.pipeline.fields import Change, changes, differences
+from tfod_toolkit.pipeline.explain import (
+    SOURCES_NAME,
+    Explanation,
+    check_field,
+    default_of,
+    explain,
+    load_sources,
+    save_sources,
+)
+from tfod_toolkit.pipeline.fields import Change, changes, differences, leaves
 from tfod_toolkit.pipeline.findings import Finding
-from tfod_toolkit.pipeline.resolve import Resolved, resolve
+from tfod_toolkit.pipeline.layers import Layer
+from tfod_toolkit.pipeline.locations import load_config_at, read_overrides
+from tfod_toolkit.pipeline.resolve import Overrides, Resolved, resolve
 from tfod_toolkit.pipeline.text import load_config, parse_config, save_config, to_text
 
 __all__ = [
+    "SOURCES_NAME",
     "Change",
+    "Explanation",
     "Finding",
+    "Layer",
+    "Overrides",
     "Resolved",
     "changes",
     "check_config",
+    "check_field",
+    "default_of",
     "differences",
+    "explain",
+    "leaves",
     "load_config",
+    "load_config_at",
+    "load_sources",
     "parse_config",
+    "read_overrides",
     "resolve",
     "save_config",
+    "save_sources",
     "to_text",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -93,5 +94,14 @@ def value_text(field: Descriptor, value: Value) -> str:
     if isinstance(value, str):
         return f'"{value}"'
     if field.type == field.TYPE_FLOAT:
-        return f"{value:.8g}"
+        return _shortest(value)
     return str(value)
+
+
+def _shortest(value: float) -> str:
+    """The fewest digits that are still this 32-bit number."""
+    for digits in range(6, 9):
+        text = f"{value:.{digits}g}"
+        if struct.pack("f", float(text)) == struct.pack("f", value):
+            return text
+    return f"{value:.9g}"

@@ -1,0 +1,189 @@
+"""``tfod config``: merge, check, show, compare and explain pipeline configs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from tfod_toolkit.cli.options import base_options, url_readers
+
+if TYPE_CHECKING:
+    from tfod_toolkit.pipeline import Resolved
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_ORDER = (
+    "A config is made of layers, each over the one before: the config or zoo model; the records "
+    "and the checkpoint; --override; --hparams; each --set; --steps and --batch-size; and last "
+    "the learning-rate schedule, which follows the steps where it was as long as they were."
+)
+
+
+@click.group("config", epilog=_ORDER)
+def command() -> None:
+    """Check, merge and explain pipeline configs. None of this loads TensorFlow."""
+
+
+def _based(function: Command) -> Command:
+    """The config as an argument, beside the options that say what it is made of."""
+    return click.argument("source", metavar="[CONFIG]", required=False)(base_options(function))
+
+
+@command.command("merge", epilog=_ORDER)
+@_based
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    help="The file to write, with the sources of its values beside it.  [default: print it]",
+)
+def merge(output: Path | None, **words: Any) -> None:
+    """Write one config of all layers."""
+    from tfod_toolkit.pipeline import save_config, save_sources, to_text
+
+    resolved = _resolved(**words)
+    for line in resolved.notes:
+        click.echo(line, err=True)
+    if output is None:
+        click.echo(to_text(resolved.config), nl=False)
+        return
+    save_config(resolved.config, output)
+    save_sources(resolved.layers, output.with_suffix(".sources.json"))
+    click.echo(f"wrote {output}", err=True)
+
+
+@command.command("check", epilog=_ORDER)
+@_based
+@click.option(
+    "--replicas", type=click.IntRange(1), default=1, help="Devices that will share a batch."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def check(replicas: int, as_json: bool, **words: Any) -> int:
+    """Find what is wrong with a config before anything is built; exit code 78 if it cannot run."""
+    from tfod_toolkit.pipeline import check_config
+
+    resolved = _resolved(**words)
+    findings = check_config(resolved.config, replicas=replicas)
+    if as_json:
+        import json
+        from dataclasses import asdict
+
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
+    else:
+        _print_findings(resolved, findings)
+    return 78 if any(finding.fatal for finding in findings) else 0
+
+
+def _print_findings(resolved: Resolved, findings: Any) -> None:
+    for line in resolved.notes:
+        click.echo(line)
+    for finding in findings:
+        click.echo(f"{finding.severity}: {finding.message}")
+        if finding.hint:
+            click.echo(f"  hint: {finding.hint}")
+    counts = dict.fromkeys(("error", "warning", "note"), 0)
+    for finding in findings:
+        counts[finding.severity] += 1
+    said = ", ".join(f"{n} {kind}{'' if n == 1 else 's'}" for kind, n in counts.items() if n)
+    click.echo(said or "nothing found: it can run")
+
+
+@command.command("show", epilog=_ORDER)
+@_based
+@click.option("--field", metavar="PATH", help="Only this field, as model.ssd.image_resizer.")
+@click.option("--sources", is_flag=True, help="One line a value, with the source that set it.")
+def show(field: str | None, sources: bool, **words: Any) -> None:
+    """Print a config of all layers, or a part of it."""
+    from tfod_toolkit.pipeline import check_field, leaves, to_text
+    from tfod_toolkit.pipeline.layers import is_within
+
+    if field is not None:
+        check_field(field)
+    resolved = _resolved(**words)
+    if not sources and field is None:
+        click.echo(to_text(resolved.config), nl=False)
+        return
+    for path, value in leaves(resolved.config):
+        if field is None or is_within(path, field):
+            click.echo(f"{path}: {value}" + (f"  # {resolved.sources[path]}" if sources else ""))
+
+
+@command.command("diff")
+@click.argument("first")
+@click.argument("second")
+def diff(first: str, second: str) -> None:
+    """Print the fields in which two configs differ, one a line: PATH: FIRST -> SECOND.
+
+    FIRST and SECOND are configs, folders that hold one, or s3:// URLs.
+    """
+    from tfod_toolkit.pipeline import differences, load_config_at
+
+    lines = differences(*(load_config_at(where, url_readers()) for where in (first, second)))
+    for line in lines:
+        click.echo(line)
+    if not lines:
+        click.echo("no difference", err=True)
+
+
+@command.command("explain", epilog=_ORDER)
+@click.argument("field")
+@_based
+@click.option(
+    "--run", type=click.Path(path_type=Path), help="A run: explain the config it ran with."
+)
+def explain_field(field: str, run: Path | None, **words: Any) -> None:
+    """Say which source set a FIELD, or each field in it, and what it was before."""
+    from tfod_toolkit.pipeline import SOURCES_NAME, check_field, default_of, explain, load_sources
+
+    check_field(field)
+    layers = load_sources(run / SOURCES_NAME) if run else _resolved(**words).layers
+    explanations = explain(layers, field)
+    for explanation in explanations:
+        click.echo(str(explanation))
+    if not explanations:
+        default = default_of(field)
+        click.echo(f"{field} is not set" + (f"; its default is {default}" if default else ""))
+
+
+def _resolved(
+    source: str | None,
+    config: str | None,
+    model: str | None,
+    records: Path | None,
+    override: str | None,
+    hparams: str | None,
+    assignments: tuple[str, ...],
+    steps: int | None,
+    batch_size: int | None,
+) -> Resolved:
+    """The config that the words of a command describe."""
+    from tfod_toolkit.dataset import find_records
+    from tfod_toolkit.errors import UsageError
+    from tfod_toolkit.pipeline import load_config_at, read_overrides, resolve
+
+    given = [where for where in (source, config, model) if where is not None]
+    if len(given) != 1:
+        raise UsageError(
+            "name one config to begin with" + (f", not {len(given)}" if given else ""),
+            "--config FILE, or --model NAME for a zoo model",
+        )
+    checkpoint = None
+    if model is not None:
+        from tfod_toolkit.cli.zoo import fetched
+
+        found = fetched(model)
+        name, where, checkpoint = found.name, str(found.config), found.checkpoint
+    else:
+        name = where = given[0]
+    return resolve(
+        load_config_at(where, url_readers()),
+        name=name,
+        records=find_records(records) if records else None,
+        checkpoint=checkpoint,
+        overrides=read_overrides(override, hparams, assignments, url_readers()),
+        steps=steps,
+        batch_size=batch_size,
+    )

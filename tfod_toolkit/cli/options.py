@@ -1,0 +1,67 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def overlay_options(command: Command) -> Command:
+    """``--override``, ``--hparams`` and ``--set``: what is laid over a config, in this order."""
+    decorators = [
+        click.option(
+            "--override",
+            metavar="FILE",
+            help="A fragment of a config to merge over it; a path or s3:// URL.",
+        ),
+        click.option(
+            "--hparams",
+            metavar="FILE",
+            help="Hyperparameters, a JSON dictionary merged next; a path or s3:// URL.",
+        ),
+        click.option(
+            "--set",
+            "assignments",
+            metavar="PATH=VALUE",
+            multiple=True,
+            help="One field, last: train_config.batch_size=4. May be repeated.",
+        ),
+    ]
+    for decorate in reversed(decorators):
+        command = decorate(command)
+    return command
+
+
+def base_options(command: Command) -> Command:
+    """The config to begin with, and the records and numbers that go into it."""
+    decorators = [
+        click.option(
+            "--config",
+            metavar="CONFIG",
+            help="A pipeline config, a folder that holds one, or an s3:// URL.",
+        ),
+        click.option("--model", metavar="NAME", help="A zoo model, by its name."),
+        click.option("--records", type=click.Path(path_type=Path), help="The folder of records."),
+        overlay_options,
+        click.option("--steps", type=click.IntRange(1), help="A new number of steps."),
+        click.option("--batch-size", type=click.IntRange(1), help="A new batch size."),
+    ]
+    for decorate in reversed(decorators):
+        command = decorate(command)
+    return command
+
+
+def url_readers() -> Mapping[str, Callable[[str], bytes]]:
+    """What reads URLs, by scheme; nothing heavy is loaded before one is read."""
+
+    def read_s3(url: str) -> bytes:
+        from tfod_toolkit.cloud.objects import read_object
+
+        return read_object(url)
+
+    return {"s3": read_s3}
