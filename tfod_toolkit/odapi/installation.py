@@ -13,9 +13,8 @@ from tfod_toolkit.errors import ConfigError
 OLDEST, NEWEST = (3, 10), (3, 13)
 
 HOW_TO_INSTALL = (
-    "run `make setup` in the project; or `pip install 'tfod-toolkit[train]'`, then "
-    "`pip install --no-deps -r requirements-no-deps.txt` for those that would pull a second "
-    "TensorFlow or OpenCV"
+    "run `make setup`; or `pip install 'tfod-toolkit[train]'`, and then "
+    "`pip install --no-deps -r requirements-no-deps.txt`"
 )
 
 
@@ -63,7 +62,16 @@ def dotted(version: tuple[int, int]) -> str:
 
 def missing_parts(parts: Iterable[Part] = PARTS) -> list[Part]:
     """Those of ``parts`` that are not installed; none of them is imported."""
-    return [part for part in parts if part.module not in sys.modules and not find_spec(part.module)]
+    return [part for part in parts if not _installed(part.module)]
+
+
+def _installed(module: str) -> bool:
+    if module in sys.modules:
+        return sys.modules[module] is not None  # None: its import is forbidden
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def check_parts(parts: Iterable[Part] = PARTS) -> None:
