@@ -67,7 +67,8 @@ def make_run(root: Path, *, layout: str = "together", classes: str = "brick") ->
     folder.training.mkdir(parents=True)
     records = root.parent / f"{root.name}-records"
     records.mkdir()
-    counts = {"source": "PASCAL VOC", "training": {"images": 400}, "classes": [classes, "ball"]}
+    split = {"images": 400, "annotations": 1234, "by_class": {classes: 1000, "ball": 234}}
+    counts = {"source": "my/pictures", "splits": {"training": split}, "left_out": ["a.jpg"]}
     (records / "dataset.json").write_text(json.dumps(counts))
     folder.config.write_text(CONFIG.replace("RECORDS", str(records)))
     (folder.training / "metrics.jsonl").write_text(
@@ -142,7 +143,16 @@ def test_the_page_shows_everything(run: RunFolder, page: Page) -> None:
         *("first-run", "finished", "5 min 12 s", "ssd_mobilenet_v2_fpn_keras"),
         *("brick", "ball", "cylinder", "background"),
         *("Precision and recall", "F1 by confidence", "Loss", "Learning rate", "localization loss"),
-        *("The worst", "The best", "PASCAL VOC", "400", "adam", "random horizontal flip"),
+        *(
+            "The worst",
+            "The best",
+            "left out",
+            "my/pictures",
+            "400 pictures, 1,234 objects: brick 1,000",
+            "adam",
+            "random horizontal flip",
+        ),
+        *("400 pictures, 1,234 objects: brick 1,000",),
         *("tfod train --config a.config --steps 300", "2.21.0", "0123abc", "all steps taken"),
         *("40.0 images a second", "2.0 GB at most", "f1f1", "num_steps: 300"),
     ):

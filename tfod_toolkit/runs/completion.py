@@ -8,7 +8,7 @@ from tfod_toolkit.errors import MissingInputError
 from tfod_toolkit.evaluation import write_evaluation
 from tfod_toolkit.export import save_exported_model
 from tfod_toolkit.export.checkpoints import restore_model
-from tfod_toolkit.runs.drawing import drawing_of
+from tfod_toolkit.prediction.drawing import draw_boxes
 from tfod_toolkit.training.checkpoints import newest_checkpoint
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def complete(
         assessment.label_map_path,
     )
     progress.working("writing the evaluation")
-    write_evaluation(evaluation, folder.evaluation, draw=drawing_of(assessment.label_map))
+    write_evaluation(evaluation, folder.evaluation, draw=draw_boxes)
     return evaluation.metrics
 
 
@@ -64,7 +64,7 @@ def report(folder: RunFolder, metrics: Mapping[str, float | None], progress: Pro
     from tfod_toolkit.runs.report import write_report
 
     progress.working("writing the report")
-    write_report(folder.root)
+    write_report(folder)
     shown = "   ".join(
         f"{name} {value:.3f}"
         for name in ("AP", "AP50", "AP75", "AR100")

@@ -65,7 +65,7 @@ def ran_for(manifest: Mapping[str, Any]) -> str:
     return "" if seconds is None else duration(seconds)
 
 
-def _loaded(path: Path) -> Any:  # noqa: ANN401 -- a TrainEvalPipelineConfig
+def _loaded(path: Path) -> Any:
     from tfod_toolkit.pipeline import load_config
 
     try:
@@ -74,7 +74,7 @@ def _loaded(path: Path) -> Any:  # noqa: ANN401 -- a TrainEvalPipelineConfig
         return None
 
 
-def _extractor(model: Any) -> str:  # noqa: ANN401 -- a DetectionModel message
+def _extractor(model: Any) -> str:
     inner = getattr(model, model.WhichOneof("model"))
     if hasattr(inner, "feature_extractor"):
         return str(inner.feature_extractor.type)
@@ -85,9 +85,28 @@ def _dataset(folder: RunFolder, manifest: Mapping[str, Any]) -> Iterator[tuple[s
     records = _records_folder(folder, manifest)
     if records is not None:
         yield "records", str(records)
-        yield from _scalars(_json(records / "dataset.json"))
+        yield from _told_by(_json(records / "dataset.json"))
     if manifest.get("dataset_fingerprint"):
         yield "fingerprint", str(manifest["dataset_fingerprint"])
+
+
+def _told_by(info: Any) -> Iterator[tuple[str, str]]:
+    """What ``dataset.json`` says of the data: its source, and what each split holds."""
+    if not isinstance(info, dict):
+        return
+    for name in ("source", "format", "made_by"):
+        if isinstance(info.get(name), str):
+            yield name.replace("_", " "), info[name]
+    splits = info.get("splits")
+    for name, split in splits.items() if isinstance(splits, dict) else ():
+        said = f"{split.get('images', 0):,} pictures, {split.get('annotations', 0):,} objects"
+        by_class = split.get("by_class") or {}
+        if by_class:
+            shown = [f"{label} {count:,}" for label, count in list(by_class.items())[:30]]
+            said += f": {', '.join(shown)}" + (", ..." if len(by_class) > 30 else "")
+        yield name, said
+    if info.get("left_out"):
+        yield "left out", f"{len(info['left_out']):,} files or annotations, named in dataset.json"
 
 
 def _records_folder(folder: RunFolder, manifest: Mapping[str, Any]) -> Path | None:
@@ -97,26 +116,6 @@ def _records_folder(folder: RunFolder, manifest: Mapping[str, Any]) -> Path | No
     config = _loaded(folder.config)
     paths = list(config.train_input_reader.tf_record_input_reader.input_path) if config else []
     return Path(paths[0]).parent if paths else None
-
-
-def _scalars(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:  # noqa: ANN401 -- JSON
-    """Numbers and words of nested objects, and lists that are short."""
-    if not isinstance(value, dict):
-        return
-    for name, inner in value.items():
-        label = f"{prefix}{name.replace('_', ' ')}"
-        if isinstance(inner, dict):
-            yield from _scalars(inner, f"{label}, ")
-        elif isinstance(inner, bool | str):
-            yield label, str(inner)
-        elif isinstance(inner, int | float):
-            yield label, f"{inner:,}"
-        elif isinstance(inner, list) and 0 < len(inner) <= 30 and _plain(inner):
-            yield label, ", ".join(map(str, inner))
-
-
-def _plain(values: list[Any]) -> bool:
-    return all(isinstance(value, str | int | float) for value in values)
 
 
 def _configuration(folder: RunFolder) -> Iterator[tuple[str, str]]:
@@ -167,7 +166,7 @@ def _environment(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "git commit", str(manifest["git_commit"])
 
 
-def _json(path: Path) -> Any:  # noqa: ANN401 -- whatever the file holds
+def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):  # it is told by those who need it
