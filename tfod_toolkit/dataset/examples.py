@@ -109,7 +109,10 @@ def parse_example(data: bytes, where: str, label_map: LabelMap | None = None) ->
     import numpy as np
 
     features = _features(data, where)
-    boxes = np.stack([_numbers(features, key, np.float32, where) for key in _BOX], axis=-1)
+    sides = [_numbers(features, key, np.float32, where) for key in _BOX]
+    if len({len(side) for side in sides}) > 1:
+        raise BadDataError(f"{where}: the sides of its boxes are not equally many", _HINT)
+    boxes = np.stack(sides, axis=-1)
     count = len(boxes)
     image = _single(features, "image/encoded", b"")
     if not image:
