@@ -1,0 +1,156 @@
+"""``tfod dataset`` as it is typed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.conftest import tfod
+from tests.dataset.voc_dataset import Voc, voc_object, voc_xml
+from tfod_toolkit.cli.dataset import command
+from tfod_toolkit.errors import BadDataError
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(command, [str(word) for word in words])
+
+
+@pytest.fixture
+def voc(tmp_path: Path) -> Voc:
+    dataset = Voc(tmp_path / "voc")
+    for number in range(6):
+        dataset.add(f"image{number}", voc_object("cat"), voc_object("dog", (0, 0, 9, 9)))
+    return dataset
+
+
+def test_a_sample_is_built(tmp_path):
+    made = tfod("dataset", "sample", tmp_path / "scenes", "--images", 5, "--size", "96x96")
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.startswith(f"{tmp_path / 'scenes'}: 5 pictures with ")
+    built = tfod("dataset", "build", tmp_path / "scenes", tmp_path / "records", "--masks")
+    assert built.returncode == 0, built.stderr
+    assert "(training: training; testing: testing)" in built.stdout
+    assert (tmp_path / "records" / "training.record").is_file()
+
+
+def test_faults_are_named_and_the_exit_code_tells(voc, tmp_path):
+    bad = voc.annotation("image3")
+    bad.write_text(voc_xml("image3.jpg", voc_object("cat", (5, 5, 5, 9)), voc_object("dog")))
+    words = ("dataset", "build", voc.folder, tmp_path / "records")
+    result = tfod(*words)
+    assert result.returncode == 65
+    said = f"left out: {bad}: object 1 (cat): its box has no area: xmin and xmax are both 5"
+    assert said in result.stderr.splitlines()
+    assert "error: 1 thing was left out" in result.stderr
+    assert "hint: correct them and build again, or accept it with --allow-bad" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert (tmp_path / "records" / "training.record").is_file()
+    assert tfod(*words, "--allow-bad").returncode == 0
+
+
+def test_the_table_and_its_json(voc, tmp_path):
+    result = run("build", voc.folder, tmp_path / "records", "--testing-fraction", 0.5)
+    assert result.exit_code == 0, result.output
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert ["class", "training", "testing"] in rows
+    assert ["cat", "3", "3"] in rows
+    assert ["images", "3", "3"] in rows
+    result = run("build", voc.folder, tmp_path / "records", "--json")
+    assert json.loads(result.stdout) == json.loads(
+        (tmp_path / "records" / "dataset.json").read_text()
+    )
+
+
+def test_options_reach_the_build(voc, tmp_path):
+    voc.list("mine", "image0")
+    voc.list("val", "image1", "image2")
+    voc.list("train", "image3", "image4", "image5")
+    result = run(
+        "build",
+        voc.folder,
+        tmp_path / "records",
+        "--classes=dog,cat",
+        "--training-split=val",
+        "--testing-split=train",
+        "--shards=2",
+    )
+    assert result.exit_code == 0, result.output
+    info = json.loads((tmp_path / "records" / "dataset.json").read_text())
+    assert info["classes"] == {"1": "dog", "2": "cat"}
+    assert info["split"] == "training: val; testing: train"
+    assert info["splits"]["training"]["images"] == 2
+    assert len(info["splits"]["training"]["files"]) == 2
+
+
+def test_notes_are_gathered(voc, tmp_path):
+    for number in range(5):
+        data = voc.image(f"image{number}").read_bytes()
+        voc.image(f"image{number}").unlink()
+        voc.image(f"image{number}", ".jpeg").write_bytes(data)
+    result = run("build", voc.folder, tmp_path / "records")
+    notes = [line for line in result.stderr.splitlines() if line.startswith("note: ")]
+    assert any(
+        "(and 2 more): names its image under another suffix than the file has" in line
+        for line in notes
+    )
+
+
+def test_what_is_no_dataset(tmp_path):
+    result = tfod("dataset", "build", tmp_path / "absent", tmp_path / "records")
+    assert result.returncode == 66
+    assert f"error: the folder {tmp_path / 'absent'} is not there" in result.stderr
+    assert "hint: name a folder in PASCAL VOC's layout" in result.stderr
+
+
+def test_a_full_disk(voc, tmp_path):
+    """The file system's limit stands for the disk's."""
+    limited = (
+        "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000));"
+        "from tfod_toolkit.cli import main; main()"
+    )
+    import sys
+
+    result = subprocess.run(
+        [sys.executable, "-c", limited, "dataset", "build", voc.folder, tmp_path / "records"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 73, result.stderr
+    assert "error: cannot write " in result.stderr
+    assert "training.record: File too large" in result.stderr
+    assert not (tmp_path / "records").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--difficulty", "brutal"), "'brutal' is none of easy, normal, hard, nor a number"),
+        (("--size", "320"), "'320' is not a size such as 320x240"),
+    ],
+)
+def test_words_that_cannot_be(tmp_path, words, says):
+    result = run("sample", tmp_path / "scenes", *words)
+    assert result.exit_code == 2
+    assert says in result.output
+
+
+def test_difficulties_have_names(tmp_path):
+    words = ("sample", tmp_path / "scenes", "--images", 1, "--size", "96x96", "--difficulty")
+    assert run(*words, "hard").exit_code == 0
+    assert json.loads((tmp_path / "scenes" / "sample.json").read_text())["difficulty"] == 0.9
+    assert run(*words, "0.25").exit_code == 0
+    assert json.loads((tmp_path / "scenes" / "sample.json").read_text())["difficulty"] == 0.25
+
+
+def test_left_out_counts_are_right_in_number(voc, tmp_path):
+    for number in range(2):
+        voc.annotation(f"image{number}").write_text("<")
+    result = run("build", voc.folder, tmp_path / "records")
+    assert isinstance(result.exception, BadDataError)
+    assert result.exception.message.startswith("2 things were left out")
