@@ -195,11 +195,11 @@ def _steps(folder: Path) -> list[int]:
 
 def _newest(folder: Path) -> Path | None:
     """The checkpoint that the folder's state file names, else the one of the last step."""
-    import tensorflow as tf
-
-    state = tf.train.get_checkpoint_state(str(folder))
-    if state is not None:
-        return folder / Path(state.model_checkpoint_path).name
+    state = folder / "checkpoint"
+    text = state.read_text("utf-8", "replace") if state.is_file() else ""
+    named = re.search(r'^model_checkpoint_path:\s*"([^"]+)"', text, re.MULTILINE)
+    if named:
+        return folder / Path(named[1]).name
     steps = _steps(folder)
     return folder / f"ckpt-{steps[-1]}" if steps else None
 
