@@ -92,7 +92,10 @@ def make_run(root: Path, *, layout: str = "together", classes: str = "brick") ->
     )
     manifest = {
         "verb": "train",
-        "arguments": {"config": "a.config", "steps": 300},
+        "arguments": {
+            **{"config": "a.config", "seed": 0, "batch_size": None, "fresh": True},
+            **{"device": ["GPU:0", "GPU:1"], "deterministic": False},
+        },
         "versions": {"tensorflow-cpu": "2.21.0"},
         "git_commit": "0123abc",
         "start": "2026-07-01T10:00:00+00:00",
@@ -153,7 +156,12 @@ def test_the_page_shows_everything(run: RunFolder, page: Page) -> None:
             "random horizontal flip",
         ),
         *("400 pictures, 1,234 objects: brick 1,000",),
-        *("tfod train --config a.config --steps 300", "2.21.0", "0123abc", "all steps taken"),
+        *(
+            "tfod train --config a.config --steps 300 --fresh --device GPU:0 GPU:1",
+            "2.21.0",
+            "0123abc",
+            "all steps taken",
+        ),
         *("40.0 images a second", "2.0 GB at most", "f1f1", "num_steps: 300"),
     ):
         assert text in page.text, text

@@ -146,8 +146,7 @@ def _run(
 ) -> Iterator[tuple[str, str]]:
     arguments = manifest.get("arguments") or {}
     if manifest.get("verb"):
-        words = [f"--{name.replace('_', '-')} {value}" for name, value in arguments.items()]
-        yield "command", " ".join(["tfod", manifest["verb"], *words])
+        yield "command", " ".join(["tfod", manifest["verb"], *_words(arguments)])
     yield "folder", str(folder.root.resolve())
     for name in ("start", "end", "exit_reason", "attempts"):
         if manifest.get(name) is not None:
@@ -158,6 +157,17 @@ def _run(
     memory = [value for value in history.numbers.get("host_memory_mb", []) if value > 0]
     if memory:
         yield "host memory", f"{max(memory) / 1024:.1f} GB at most"
+
+
+def _words(arguments: Mapping[str, Any]) -> Iterator[str]:
+    """A command's options as they were given, as far as the manifest tells."""
+    for name, value in arguments.items():
+        option = f"--{name.replace('_', '-')}"
+        if value is True:
+            yield option
+        elif value is not None and value is not False and value not in ([], ""):
+            shown = " ".join(map(str, value)) if isinstance(value, list) else value
+            yield f"{option} {shown}"
 
 
 def _environment(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,7 @@ from tfod_toolkit.runs.charts import ALL, Chart, line_chart
 from tfod_toolkit.runs.facts import facts, model_name, ran_for
 from tfod_toolkit.runs.folder import RunFolder
 from tfod_toolkit.runs.history import History, Line
+from tfod_toolkit.runs.manifest import RUNNING
 
 TEMPLATE = "report.html.j2"
 PLOTS = "plots"
@@ -70,7 +71,7 @@ def _layout(root: Path) -> RunFolder:
     return RunFolder.split(root, root / "exported_model")
 
 
-def _template() -> Any:  # noqa: ANN401 -- jinja2's Template
+def _template() -> Any:
     import jinja2
 
     environment = jinja2.Environment(
@@ -91,7 +92,8 @@ def _context(folder: RunFolder, history: History) -> dict[str, Any]:
     name = folder.root.resolve().name
     return {
         "title": name,
-        "status": manifest.get("status", ""),
+        # A run under way writes its report last.
+        "status": "" if manifest.get("status") == RUNNING else manifest.get("status", ""),
         "subtitle": _subtitle(folder, manifest),
         "tiles": _tiles(metrics, manifest, history),
         "numbers": [
@@ -113,7 +115,7 @@ def _context(folder: RunFolder, history: History) -> dict[str, Any]:
     }
 
 
-def read_json(path: Path) -> Any:  # noqa: ANN401 -- whatever the file holds
+def read_json(path: Path) -> Any:
     """What a JSON file holds; ``None`` where there is none.
 
     Raises:
