@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import tarfile
@@ -63,6 +64,10 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
             """Silence."""
 
         def do_GET(self) -> None:
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                self._answer()
+
+        def _answer(self) -> None:
             wanted = self.headers.get("Range")
             server.asked.append((self.path, wanted))
             if server.hold is not None:

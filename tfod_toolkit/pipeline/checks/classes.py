@@ -47,10 +47,14 @@ def check_classes(config: Proto) -> Iterator[Finding]:
     from tfod_toolkit.dataset import read_label_map
 
     try:
-        count = read_label_map(where, gaps=True).num_classes
+        label_map = read_label_map(where, gaps=True)
+        if not label_map.keys:
+            # Only published maps, which give classes two names (COCO's), leave ids out on purpose.
+            read_label_map(where)
     except TfodError as problem:
         yield error("train_input_reader.label_map_path", problem.message, problem.hint)
         return
+    count = label_map.num_classes
     if model.num_classes != count:
         yield error(
             field,
