@@ -117,8 +117,8 @@ def test_every_class_is_as_frequent_and_as_coloured():
 
 def test_clutter_is_never_of_the_proportions_of_a_class():
     rng = np.random.default_rng(0)
-    for _ in range(400):
-        solid = clutter_shape(rng).solid(1.0)
+    for number in range(400):
+        solid = clutter_shape(rng, number / 400).solid(1.0)
         if isinstance(solid, Box):
             sides = sorted(solid.halves)
             assert sides[0] / sides[2] < 0.15
@@ -128,7 +128,7 @@ def test_clutter_is_never_of_the_proportions_of_a_class():
             ratio = solid.half / solid.lower
             assert solid.upper < 0.3 * solid.lower or ratio < 0.15 or ratio > 8
     for name in CLASSES:
-        solid = target_shape(rng, name).solid(1.0)
+        solid = target_shape(rng, name, 1.0).solid(1.0)
         lengths = sorted(solid.support(axis) for axis in np.eye(3, dtype=np.float32))
         assert lengths[0] / lengths[2] > 0.3
 

@@ -168,15 +168,15 @@ def random_scene(rng: np.random.Generator, size: tuple[int, int], difficulty: fl
     wall_distance = float(rng.uniform(2.8, 7))
     room = _Room(camera, wall_distance, [])
     contrast = 1 - 0.5 * difficulty
-    look = _Look(contrast, typical=min(1.0, 1.9 * (1 - difficulty) + 0.05))
+    floor_colours = random_colours(rng, 0.7 * contrast)
+    look = _Look(floor_colours, difficulty)
     things: list[Thing] = []
     for _ in range(int(rng.choice((1, 2, 3), p=(0.25, 0.4, 0.35)))):
-        shape = target_shape(rng, CLASSES[int(rng.integers(len(CLASSES)))])
+        shape = target_shape(rng, CLASSES[int(rng.integers(len(CLASSES)))], difficulty)
         things += _put(rng, room, shape, _target_size(rng, difficulty), look)
-    for _ in range(int(rng.integers(1 + round(3 * difficulty), 4 + round(8 * difficulty)))):
-        shape = clutter_shape(rng)
+    for _ in range(int(rng.integers(1 + round(2 * difficulty), 4 + round(6 * difficulty)))):
+        shape = clutter_shape(rng, difficulty)
         things += _put(rng, room, shape, float(rng.uniform(0.06, 0.26)), look)
-    floor_colours = random_colours(rng, 0.7 * contrast)
     return Scene(
         camera=camera,
         light=_random_light(rng),
@@ -190,21 +190,36 @@ def random_scene(rng: np.random.Generator, size: tuple[int, int], difficulty: fl
 
 def _target_size(rng: np.random.Generator, difficulty: float) -> float:
     """The radius of a thing of a class, as a part of the picture's height."""
-    smallest, largest = 0.2 - 0.12 * difficulty, 0.34 - 0.08 * difficulty
+    smallest, largest = 0.19 - 0.1 * difficulty, 0.3 - 0.08 * difficulty
     return float(np.exp(rng.uniform(np.log(smallest), np.log(largest))))
 
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """How things look: the contrast of patterns, and how often one is typical of its class."""
+    """How things look on a floor.
 
-    contrast: float
-    typical: float
+    Attributes:
+        floor: its colours, see :class:`Surface`.
+        difficulty: the harder, the less things stand out, the fainter their patterns, and the
+            more often those are not typical of their class.
+    """
+
+    floor: Array
+    difficulty: float
+
+    def colours(self, rng: np.random.Generator) -> Array:
+        """Colours that stand out from the floor, where a few draws find such."""
+        for _ in range(8):
+            colours = random_colours(rng, 1 - 0.5 * self.difficulty, 0.5 * (1 - self.difficulty))
+            apart = np.abs(np.sqrt(colours.mean(0)) - np.sqrt(self.floor.mean(0))).max()
+            if apart > 0.3 * (1 - self.difficulty):
+                break
+        return colours
 
     def surface(self, rng: np.random.Generator, shape: Shape, scale: float) -> Surface:
         """A surface for a shape of that reach. Where patterns deceive, clutter has them too."""
-        colours = random_colours(rng, self.contrast)
-        honest = rng.uniform() < self.typical
+        colours = self.colours(rng)
+        honest = rng.uniform() < 1.9 * (1 - self.difficulty) + 0.05
         if shape.pattern and honest:
             return random_surface(rng, scale * shape.pattern_size, colours, shape.pattern)
         if not shape.pattern and not honest:

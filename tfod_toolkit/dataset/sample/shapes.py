@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tfod_toolkit.dataset.sample.solids import Array, Box, Ellipsoid, Frustum, Solid, turned
 
@@ -54,29 +55,37 @@ class Shape:
         ]
 
 
-def target_shape(rng: np.random.Generator, name: str) -> Shape:
-    """A shape of a class."""
-    yaw = float(rng.uniform(0, 2 * np.pi))
+def target_shape(rng: np.random.Generator, name: str, difficulty: float) -> Shape:
+    """A shape of a class; the harder, the more ways it may lie and the more its sides vary."""
+    odd = max(2 * difficulty - 1, 0.0)
+    vary = 1 + odd
+    yaw = _yaw(rng)
     if name == "brick":
-        sides = [1.0, rng.uniform(0.45, 0.65), rng.uniform(0.34, 0.5)]
+        sides = [
+            1.0,
+            0.4 + 0.06 * vary * rng.uniform(-1, 1),
+            0.55 + 0.06 * vary * rng.uniform(-1, 1),
+        ]
         # Three or four holes along it, whichever side it lies on.
         length = 2 / float(np.linalg.norm(sides)) * 4 / float(rng.choice((3, 4)))
-        box = _box(rng.permutation(sides))
-        return Shape(name, box, turned(yaw), pattern="holes", pattern_size=length)
+        if rng.uniform() < odd:
+            sides = rng.permutation(sides)
+        return Shape(name, _box(sides), turned(yaw), pattern="holes", pattern_size=length)
     if name == "ball":
         axes = turned(yaw, *rng.uniform(0, np.pi, 2))
         around = 2 * np.pi / float(rng.choice((1, 1.5)))
         ball = lambda reach: Ellipsoid((reach,) * 3)  # noqa: E731 -- as the others are made
         return Shape(name, ball, axes, pattern="wedges", pattern_size=around)
-    axes = turned(yaw, np.pi / 2 if rng.uniform() < 0.45 else 0.0)
-    half = float(rng.uniform(0.9, 2.0))
+    axes = turned(yaw, np.pi / 2 if rng.uniform() < odd / 2 else 0.0)
+    half = 1.25 + 0.25 * vary * float(rng.uniform(-1, 1))
     height = 2 * half / math.hypot(half, 1) * 4 / float(rng.uniform(2.5, 4))
     return Shape(name, _frustum(half, 1.0, 1.0), axes, pattern="bands", pattern_size=height)
 
 
-def clutter_shape(rng: np.random.Generator) -> Shape:
-    """A shape of no class."""
-    kinds = (_disc, _sheet, _rod, _bar, _panel, _coin, _cone, _lens)
+def clutter_shape(rng: np.random.Generator, difficulty: float) -> Shape:
+    """A shape of no class; the harder, the nearer it often comes to one."""
+    far, near = (_disc, _sheet, _rod, _cone, _lens), (_bar, _panel, _coin)
+    kinds = near if rng.uniform() < 0.1 + 0.4 * difficulty else far
     return kinds[int(rng.integers(len(kinds)))](rng)
 
 
@@ -132,7 +141,9 @@ def _yaw(rng: np.random.Generator) -> float:
     return float(rng.uniform(0, 2 * np.pi))
 
 
-def _box(sides: Array | tuple[float, float, float]) -> Callable[[float], Solid]:
+def _box(
+    sides: NDArray[np.float64] | tuple[float, float, float],
+) -> Callable[[float], Solid]:
     x, y, z = (float(side) / float(np.linalg.norm(sides)) for side in sides)
     return lambda reach: Box((x * reach, y * reach, z * reach))
 

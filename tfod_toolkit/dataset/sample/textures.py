@@ -82,16 +82,21 @@ def random_surface(
     )
 
 
-def random_colours(rng: np.random.Generator, contrast: float) -> Array:
+def random_colours(rng: np.random.Generator, contrast: float, least: float = 0.0) -> Array:
     """Two related colours, [2, 3] linear RGB.
 
     Args:
         rng: what they are drawn from.
         contrast: how far apart they may be, from 0 to 1.
+        least: how far apart they must be, from 0 to 1.
     """
     hue, saturation = rng.uniform(), rng.uniform(0, 1) ** 1.4 * 0.8
     value = rng.uniform(0.2, 0.92)
-    other = np.clip(value + rng.choice((-1, 1)) * rng.uniform(0.25, 1) * contrast * 0.5, 0.06, 0.97)
+    apart = max(rng.uniform(0.25, 1) * contrast * 0.5, least)
+    # Lighter or darker, whichever way there is room.
+    other = value + apart * rng.choice((-1, 1))
+    other = other if 0.06 <= other <= 0.97 else 2 * value - other
+    other = np.clip(other, 0.06, 0.97)
     turn = hue + rng.normal(0, 0.05)
     pair = [_rgb(hue, saturation, value), _rgb(turn, saturation * rng.uniform(0.6, 1), other)]
     return (np.array(pair) ** 2.2).astype(np.float32)
