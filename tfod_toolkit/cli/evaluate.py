@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,9 @@ import click
 
 if TYPE_CHECKING:
     from tfod_toolkit.evaluation import Evaluation
+
+#: Seconds between lines where there is no terminal.
+PLAIN_INTERVAL = 10.0
 
 
 @click.command("evaluate", context_settings={"show_default": True})
@@ -82,7 +86,7 @@ def command(
 
 @contextmanager
 def progress() -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal, a line every tenth elsewhere; on stderr."""
+    """A bar on a terminal, a line every ten seconds and at the end elsewhere; on stderr."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
@@ -97,14 +101,14 @@ def progress() -> Iterator[Callable[[int, int], None]]:
         transient=True,
     )
     task = bar.add_task("evaluating", total=None)
-    told = 0
+    told = time.monotonic()
 
     def tell(done: int, count: int) -> None:
         nonlocal told
         bar.update(task, completed=done, total=count)
-        tenth = 10 * done // max(1, count)
-        if not console.is_terminal and tenth > told:
-            told = tenth
+        now = time.monotonic()
+        if not console.is_terminal and (done == count or now - told > PLAIN_INTERVAL):
+            told = now
             click.echo(f"{done:,} of {count:,} pictures", err=True)
 
     with bar:
