@@ -102,6 +102,22 @@ def test_what_is_not_set_has_its_default() -> None:
     assert evaluation_settings(config("batch_size: 1"), batch_size=16).batch_size == 16
 
 
+@pytest.mark.parametrize(
+    ("resizer", "batch_size"),
+    [
+        ("fixed_shape_resizer { height: 160 width: 160 }", 8),
+        ("fixed_shape_resizer { height: 320 width: 320 }", 8),
+        ("fixed_shape_resizer { height: 640 width: 640 }", 2),
+        ("keep_aspect_ratio_resizer { min_dimension: 800 max_dimension: 1333 }", 1),
+        ("identity_resizer { }", 1),
+    ],
+)
+def test_larger_inputs_make_smaller_batches(resizer: str, batch_size: int) -> None:
+    model = f"model {{ ssd {{ image_resizer {{ {resizer} }} }} }}"
+    assert evaluation_settings(config(rest=model)).batch_size == batch_size
+    assert evaluation_settings(config("batch_size: 5", model)).batch_size == 5
+
+
 def test_an_unknown_metric_names_the_nearest() -> None:
     with pytest.raises(
         ConfigError, match="no metrics named 'pascal_voc_detection_metric'"

@@ -33,8 +33,11 @@ KNOWN_METRICS = (
     "weighted_pascal_voc_instance_segmentation_metrics",
 )
 
-#: Pictures the model sees at once, where neither the call nor the config says.
+#: Pictures the model sees at once, where neither the call nor the config says: at most so many,
+#: and fewer where the model's input has more pixels than these together. (On two cores SSD
+#: MobileNet V2 at 160 takes 16 ms for a picture alone, 6 for one of eight.)
 BATCH_SIZE = 8
+BATCH_PIXELS = BATCH_SIZE * 320 * 320
 
 
 class Use(Enum):
@@ -174,7 +177,8 @@ def evaluation_settings(
     metrics = _metrics(evaluation)
     _refuse(evaluation)
     if batch_size is None:
-        batch_size = evaluation.batch_size if evaluation.HasField("batch_size") else BATCH_SIZE
+        stated = evaluation.HasField("batch_size")
+        batch_size = evaluation.batch_size if stated else _fitting(config.model)
     per_class = evaluation.include_metrics_per_category or evaluation.all_metrics_per_category
     return EvaluationSettings(
         batch_size=max(1, batch_size),
@@ -195,6 +199,21 @@ def evaluation_settings(
         input_reader=config.eval_input_reader[0] if config.eval_input_reader else None,
         notes=_notes(evaluation, metrics),
     )
+
+
+def _fitting(model: Config) -> int:
+    """How many pictures at once suit a model's input."""
+    kind = model.WhichOneof("model")
+    resizer = getattr(getattr(model, kind), "image_resizer", None) if kind else None
+    way = resizer.WhichOneof("image_resizer_oneof") if resizer is not None else None
+    if way is None:
+        return BATCH_SIZE
+    size = getattr(resizer, way)
+    if way == "fixed_shape_resizer":
+        pixels = size.height * size.width
+    else:
+        pixels = getattr(size, "max_dimension", 0) ** 2
+    return min(BATCH_SIZE, max(1, BATCH_PIXELS // pixels)) if pixels else 1
 
 
 def _metrics(evaluation: Config) -> tuple[str, ...]:
