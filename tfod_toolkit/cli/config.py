@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from tfod_toolkit.cli.options import base_options, url_readers
+from tfod_toolkit.cli.options import base_options, resolved_config, url_readers
 
 if TYPE_CHECKING:
-    from tfod_toolkit.pipeline import Resolved
+    from tfod_toolkit.pipeline import RecordFacts, Resolved
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -60,13 +60,17 @@ def merge(output: Path | None, **words: Any) -> None:
 @click.option(
     "--replicas", type=click.IntRange(1), default=1, help="Devices that will share a batch."
 )
+@click.option(
+    "--look/--no-look", default=True, help="Whether to look into the records.", show_default=True
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-def check(replicas: int, as_json: bool, **words: Any) -> int:
+def check(replicas: int, look: bool, as_json: bool, **words: Any) -> int:
     """Find what is wrong with a config before anything is built; exit code 78 if it cannot run."""
     from tfod_toolkit.pipeline import check_config
 
     resolved = _resolved(**words)
-    findings = check_config(resolved.config, replicas=replicas)
+    facts = _facts(resolved.config) if look else None
+    findings = check_config(resolved.config, replicas=replicas, facts=facts)
     if as_json:
         import json
         from dataclasses import asdict
@@ -75,6 +79,19 @@ def check(replicas: int, as_json: bool, **words: Any) -> int:
     else:
         _print_findings(resolved, findings)
     return 78 if any(finding.fatal for finding in findings) else 0
+
+
+def _facts(config: Any) -> RecordFacts | None:
+    """Facts about the training records that a config names, where they are on this machine."""
+    from tfod_toolkit.dataset import read_examples
+    from tfod_toolkit.errors import MissingInputError
+    from tfod_toolkit.pipeline import gather_facts
+
+    patterns = list(config.train_input_reader.tf_record_input_reader.input_path)
+    try:
+        return gather_facts(read_examples(patterns)) if patterns else None
+    except MissingInputError:
+        return None  # the check of files says so
 
 
 def _print_findings(resolved: Resolved, findings: Any) -> None:
@@ -148,42 +165,12 @@ def explain_field(field: str, run: Path | None, **words: Any) -> None:
         click.echo(f"{field} is not set" + (f"; its default is {default}" if default else ""))
 
 
-def _resolved(
-    source: str | None,
-    config: str | None,
-    model: str | None,
-    records: Path | None,
-    override: str | None,
-    hparams: str | None,
-    assignments: tuple[str, ...],
-    steps: int | None,
-    batch_size: int | None,
-) -> Resolved:
-    """The config that the words of a command describe."""
-    from tfod_toolkit.dataset import find_records
+def _resolved(source: str | None, config: str | None, **words: Any) -> Resolved:
+    """The config that the words of a command describe; CONFIG may stand without its option."""
     from tfod_toolkit.errors import UsageError
-    from tfod_toolkit.pipeline import load_config_at, read_overrides, resolve
 
-    given = [where for where in (source, config, model) if where is not None]
-    if len(given) != 1:
+    if source is not None and config is not None:
         raise UsageError(
-            "name one config to begin with" + (f", not {len(given)}" if given else ""),
-            "--config FILE, or --model NAME for a zoo model",
+            "name one config to begin with, not 2", "CONFIG and --config mean the same"
         )
-    checkpoint = None
-    if model is not None:
-        from tfod_toolkit.cli.zoo import fetched
-
-        found = fetched(model)
-        name, where, checkpoint = found.name, str(found.config), found.checkpoint
-    else:
-        name = where = given[0]
-    return resolve(
-        load_config_at(where, url_readers()),
-        name=name,
-        records=find_records(records) if records else None,
-        checkpoint=checkpoint,
-        overrides=read_overrides(override, hparams, assignments, url_readers()),
-        steps=steps,
-        batch_size=batch_size,
-    )
+    return resolved_config(config=source if config is None else config, **words)

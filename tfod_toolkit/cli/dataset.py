@@ -84,7 +84,7 @@ class Size(click.ParamType[tuple[int, int]]):
     show_default=True,
     help="Which part of the pictures is for testing.",
 )
-def sample(  # noqa: PLR0913 -- one for each option
+def sample(
     out: Path,
     *,
     images: int,
@@ -143,7 +143,7 @@ def sample(  # noqa: PLR0913 -- one for each option
 @click.option("--clip", is_flag=True, help="Cut boxes that reach out of the image; keep them.")
 @click.option("--allow-bad", is_flag=True, help="Exit with 0 although something was left out.")
 @click.option("--json", "as_json", is_flag=True, help="Print dataset.json instead of a table.")
-def build(  # noqa: PLR0913 -- one for each option
+def build(
     source: Path,
     out: Path,
     *,

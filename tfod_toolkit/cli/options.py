@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from tfod_toolkit.pipeline import Resolved
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -65,3 +68,43 @@ def url_readers() -> Mapping[str, Callable[[str], bytes]]:
         return read_object(url)
 
     return {"s3": read_s3}
+
+
+def resolved_config(
+    config: str | None,
+    model: str | None,
+    records: Path | None,
+    override: str | None,
+    hparams: str | None,
+    assignments: tuple[str, ...],
+    steps: int | None,
+    batch_size: int | None,
+) -> Resolved:
+    """The config that the words of a command describe."""
+    from tfod_toolkit.dataset import find_records
+    from tfod_toolkit.errors import UsageError
+    from tfod_toolkit.pipeline import load_config_at, read_overrides, resolve
+
+    given = [where for where in (config, model) if where is not None]
+    if len(given) != 1:
+        raise UsageError(
+            "name one config to begin with" + (", not 2" if given else ""),
+            "--config FILE, or --model NAME for a zoo model",
+        )
+    checkpoint = None
+    if model is not None:
+        from tfod_toolkit.cli.zoo import fetched
+
+        found = fetched(model)
+        name, where, checkpoint = found.name, str(found.config), found.checkpoint
+    else:
+        name = where = given[0]
+    return resolve(
+        load_config_at(where, url_readers()),
+        name=name,
+        records=find_records(records) if records else None,
+        checkpoint=checkpoint,
+        overrides=read_overrides(override, hparams, assignments, url_readers()),
+        steps=steps,
+        batch_size=batch_size,
+    )

@@ -7,24 +7,25 @@ from typing import Any
 
 import click
 
+from tfod_toolkit.cli.options import base_options, resolved_config
+
+#: Options that are fields of ``TrainSettings`` by the same name.
+TRAINING_OPTIONS = (
+    "checkpoint_every",
+    "checkpoint_minutes",
+    "keep",
+    "metric",
+    "patience",
+    "seed",
+    "deterministic",
+    "devices",
+    "all_reduce",
+)
+
 
 @click.command("train", context_settings={"show_default": True})
-@click.option(
-    "--config",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="The pipeline config, such as configs/ssd_mobilenet_v2_320.config.",
-)
-@click.option(
-    "--records",
-    type=click.Path(path_type=Path),
-    help="The folder of records; without it the config names its own inputs.",
-)
+@base_options
 @click.option("--run", required=True, type=click.Path(path_type=Path), help="The run's folder.")
-@click.option(
-    "--steps", type=click.IntRange(1), help="The step to end at.  [default: the config's]"
-)
-@click.option("--batch-size", type=click.IntRange(1), help="[default: the config's]")
 @click.option(
     "--evaluate-every",
     type=click.IntRange(0),
@@ -65,15 +66,11 @@ import click
 )
 @click.option("--fresh", is_flag=True, help="Start over, whatever the run's folder holds.")
 def command(
-    config: Path,
-    records: Path | None,
     run: Path,
-    steps: int | None,
-    batch_size: int | None,
     evaluate_every: int | None,
     precision: str | None,
     fresh: bool,
-    **options: Any,
+    **words: Any,
 ) -> None:
     """Train, evaluate and export a detector, in as many attempts as it takes.
 
@@ -86,21 +83,18 @@ def command(
     from tfod_toolkit.training import Interruption
     from tfod_toolkit.training.progress import Progress
 
-    arguments = {
-        name: str(value) if isinstance(value, Path) else value
-        for name, value in click.get_current_context().params.items()
-    }
+    options = {name: words.pop(name) for name in TRAINING_OPTIONS}
     request = TrainRequest(
-        config=config,
+        resolved=resolved_config(**words),
         folder=RunFolder.at(run),
-        records=records,
-        steps=steps,
-        batch_size=batch_size,
         evaluate_every=evaluate_every,
         precision=precision,
         fresh=fresh,
         options=options,
-        arguments=arguments,
+        arguments={
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in click.get_current_context().params.items()
+        },
     )
     with Interruption() as interruption:
         train(request, interruption, Progress())

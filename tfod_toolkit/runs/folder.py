@@ -69,7 +69,12 @@ class RunFolder:
     def clear(self) -> None:
         """Remove what a run has made here, and nothing else."""
         made = [self.config, self.manifest, self.report, self.root / "plots", self.root / "gallery"]
-        made += [self.evaluation, self.exported_model, self.best]
+        made += [
+            self.root / "pipeline.sources.json",
+            self.evaluation,
+            self.exported_model,
+            self.best,
+        ]
         made += [self.training / name for name in ("train", "eval", "checkpoint")]
         made += [*self.training.glob("ckpt-*"), *self.training.glob("*.jsonl")]
         with writing(self.root):

@@ -17,7 +17,7 @@ from tfod_toolkit.training import StopNow, TrainSettings
 from tfod_toolkit.training.devices import is_chief
 
 if TYPE_CHECKING:
-    from tfod_toolkit.pipeline import Resolved
+    from tfod_toolkit.pipeline import RecordFacts, Resolved
     from tfod_toolkit.training import Interruption
     from tfod_toolkit.training.loop import Trainer
     from tfod_toolkit.training.progress import Progress
@@ -33,11 +33,8 @@ class TrainRequest:
     """What ``tfod train`` was asked for.
 
     Attributes:
-        config: the pipeline config's file.
+        resolved: the pipeline config, with all that was laid over it.
         folder: where the run lies.
-        records: the folder of records; ``None``: the config names its own inputs.
-        steps: the step to end at; ``None``: the config's ``num_steps``.
-        batch_size: ``None``: the config's.
         evaluate_every: steps between evaluations; 0: only at the end; ``None``: chosen.
         precision: a Keras policy; ``None``: what the config's ``use_bfloat16`` says.
         fresh: start over, whatever the folder holds.
@@ -45,11 +42,8 @@ class TrainRequest:
         arguments: the command's words, for the manifest.
     """
 
-    config: Path
+    resolved: Resolved
     folder: RunFolder
-    records: Path | None = None
-    steps: int | None = None
-    batch_size: int | None = None
     evaluate_every: int | None = None
     precision: str | None = None
     fresh: bool = False
@@ -67,7 +61,8 @@ def train(request: TrainRequest, interruption: Interruption, progress: Progress)
         Interrupted: a signal came; the same request goes on from there.
         TfodError: whatever else ended it; the manifest says so too.
     """
-    resolved = _resolved(request, progress)
+    resolved = request.resolved
+    check(resolved, progress)
     settings = _settings(request, resolved)
     if not is_chief():
         _assist(settings, interruption)
@@ -102,45 +97,50 @@ def train(request: TrainRequest, interruption: Interruption, progress: Progress)
     return manifest
 
 
-def _resolved(request: TrainRequest, progress: Progress) -> Resolved:
-    from tfod_toolkit.dataset import find_records
-    from tfod_toolkit.pipeline import check_config, load_config, resolve
+def check(resolved: Resolved, progress: Progress) -> None:
+    """Find what is wrong with a config and its records before anything is built.
 
-    records = find_records(request.records) if request.records else None
-    resolved = resolve(
-        load_config(request.config),
-        records=records,
-        steps=request.steps,
-        batch_size=request.batch_size,
-    )
+    Raises:
+        ConfigError: it cannot run; names everything that is wrong.
+        BadDataError: records are damaged.
+        MissingInputError: records that it names are not there.
+    """
+    from tfod_toolkit.pipeline import check_config
+
     for note in resolved.notes:
         progress.say(note)
-    findings = check_config(resolved.config)
+    findings = check_config(resolved.config, facts=_facts(resolved.config))
     for finding in findings:
         if not finding.fatal:
             progress.say(f"{finding.severity}: {finding.message}")
     fatal = [finding for finding in findings if finding.fatal]
     if fatal:
         raise ConfigError(
-            f"{request.config}: " + "; ".join(finding.message for finding in fatal),
-            "; ".join(finding.hint for finding in fatal if finding.hint),
+            "the config cannot run: " + "; ".join(finding.message for finding in fatal),
+            "; ".join(dict.fromkeys(finding.hint for finding in fatal if finding.hint)),
         )
-    _check_records(resolved.config)
-    return resolved
 
 
-def _check_records(config: Any) -> None:
-    """Read small records through once, so that a damaged file is named before anything is built.
+def _facts(config: Any) -> RecordFacts | None:
+    """Read small records through, so that a damaged file is named before anything is built.
 
-    Raises:
-        BadDataError: naming the file and the record.
+    Returns:
+        What they hold; ``None`` where they are large, or the config names none (which
+        ``check_config`` finds).
     """
-    from tfod_toolkit.dataset import check_records, record_files
+    from tfod_toolkit.dataset import check_records, read_examples, record_files
+    from tfod_toolkit.pipeline import gather_facts
 
-    for reader in (config.train_input_reader, *config.eval_input_reader):
-        files = record_files(reader.tf_record_input_reader.input_path)
+    facts = None
+    for reader in (*config.eval_input_reader, config.train_input_reader):
+        patterns = list(reader.tf_record_input_reader.input_path)
+        if not patterns or any("PATH_TO_BE_CONFIGURED" in pattern for pattern in patterns):
+            return None
+        files = record_files(patterns)
         if sum(file.stat().st_size for file in files) <= CHECKED_BYTES:
             check_records(files)
+            facts = gather_facts(read_examples(files))
+    return facts
 
 
 def _settings(request: TrainRequest, resolved: Resolved) -> TrainSettings:
@@ -185,9 +185,10 @@ def _check_same_config(folder: RunFolder, resolved: Resolved, before: Manifest |
 
 def _start(request: TrainRequest, resolved: Resolved) -> Manifest:
     from tfod_toolkit.dataset import fingerprint
-    from tfod_toolkit.pipeline import save_config
+    from tfod_toolkit.pipeline import SOURCES_NAME, save_config, save_sources
 
     save_config(resolved.config, request.folder.config)
+    save_sources(resolved.layers, request.folder.root / SOURCES_NAME)
     reader = resolved.config.train_input_reader.tf_record_input_reader
     return Manifest.start(
         request.folder.manifest,
