@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tfod_toolkit.cli.options import base_options, resolved_config
+
+if TYPE_CHECKING:
+    from tfod_toolkit.runs.folder import RunFolder
 
 #: Options that are fields of ``TrainSettings`` by the same name.
 TRAINING_OPTIONS = (
@@ -25,7 +28,15 @@ TRAINING_OPTIONS = (
 
 @click.command("train", context_settings={"show_default": True})
 @base_options
-@click.option("--run", required=True, type=click.Path(path_type=Path), help="The run's folder.")
+@click.option("--run", type=click.Path(path_type=Path), help="The run's folder.")
+@click.option(
+    "--training-dir",
+    type=click.Path(path_type=Path),
+    help="In place of --run, with --export-dir: where checkpoints and metrics go.",
+)
+@click.option(
+    "--export-dir", type=click.Path(path_type=Path), help="And where the exported model goes."
+)
 @click.option(
     "--evaluate-every",
     type=click.IntRange(0),
@@ -66,7 +77,9 @@ TRAINING_OPTIONS = (
 )
 @click.option("--fresh", is_flag=True, help="Start over, whatever the run's folder holds.")
 def command(
-    run: Path,
+    run: Path | None,
+    training_dir: Path | None,
+    export_dir: Path | None,
     evaluate_every: int | None,
     precision: str | None,
     fresh: bool,
@@ -78,7 +91,6 @@ def command(
     or a kill. What it makes lies in the run's folder: checkpoints and metrics in training/, the
     model in exported_model/, and report.html.
     """
-    from tfod_toolkit.runs.folder import RunFolder
     from tfod_toolkit.runs.train import TrainRequest, train
     from tfod_toolkit.training import Interruption
     from tfod_toolkit.training.progress import Progress
@@ -86,7 +98,7 @@ def command(
     options = {name: words.pop(name) for name in TRAINING_OPTIONS}
     request = TrainRequest(
         resolved=resolved_config(**words),
-        folder=RunFolder.at(run),
+        folder=_folder(run, training_dir, export_dir),
         evaluate_every=evaluate_every,
         precision=precision,
         fresh=fresh,
@@ -98,3 +110,17 @@ def command(
     )
     with Interruption() as interruption:
         train(request, interruption, Progress())
+
+
+def _folder(run: Path | None, training: Path | None, export: Path | None) -> RunFolder:
+    """Where a run lies, whichever way it was said."""
+    from tfod_toolkit.errors import UsageError
+    from tfod_toolkit.runs.folder import RunFolder
+
+    if run is not None and training is None and export is None:
+        return RunFolder.at(run)
+    if run is None and training is not None and export is not None:
+        return RunFolder.split(training, export)
+    raise UsageError(
+        "say where the run lies", "--run DIR, or both --training-dir DIR and --export-dir DIR"
+    )
