@@ -140,6 +140,19 @@ def test_an_image_without_annotation_is_noted(bare):
     assert note == Note(bare.image("more"), "has no annotation and is left out")
 
 
+def test_masks_are_never_taken_for_pictures(bare):
+    bare.add("one")
+    for name in ("SegmentationClass", "SegmentationObject"):
+        (bare.folder / name).mkdir()
+        (bare.folder / name / "one.png").write_bytes(encoded(picture(mode="P"), "PNG"))
+    sample = only(bare.folder)
+    assert sample.mask == bare.folder / "SegmentationObject" / "one.png"
+    assert items(bare.folder, Note) == []
+    bare.image("one").unlink()
+    (fault,) = items(bare.folder, Fault)
+    assert fault.reason == "names the image one.jpg, which is not there"
+
+
 def test_two_annotations_of_one_image(bare):
     bare.add("one")
     bare.annotation("twin").write_text(voc_xml("one.jpg", voc_object("dog")))

@@ -42,6 +42,7 @@ class Example:
         is_crowd: bool [N].
         area: float32 [N], in pixels, where the records give it.
         masks: N encoded PNGs of the image's size (not 0: the object), where the records have them.
+        keypoints: float32 [N, K, 2], ``[y, x]``, normalised, where the records have them.
     """
 
     source_id: str
@@ -55,6 +56,7 @@ class Example:
     is_crowd: NDArray[np.bool_]
     area: NDArray[np.float32] | None
     masks: tuple[bytes, ...] | None
+    keypoints: NDArray[np.float32] | None = None
 
 
 def read_examples(
@@ -135,6 +137,7 @@ def parse_example(data: bytes, where: str, label_map: LabelMap | None = None) ->
         is_crowd=_flags(features, "image/object/is_crowd", count, where),
         area=area,
         masks=_masks(features, count, (height, width), where),
+        keypoints=_keypoints(features, count, where),
     )
 
 
@@ -247,6 +250,17 @@ def _classes(
     if len(ids) != count:
         raise BadDataError(f"{where}: {key} has {len(ids)} values for {count} boxes", _HINT)
     return ids
+
+
+def _keypoints(features: Mapping[str, Any], count: int, where: str) -> NDArray[np.float32] | None:
+    import numpy as np
+
+    y, x = (_numbers(features, f"image/object/keypoint/{axis}", np.float32, where) for axis in "yx")
+    if not count or not len(x):
+        return None
+    if len(x) != len(y) or len(x) % count:
+        raise BadDataError(f"{where} has {len(x)} keypoints for {count} boxes", _HINT)
+    return np.stack([y, x], axis=-1).reshape(count, -1, 2)
 
 
 def _masks(

@@ -22,6 +22,8 @@ _HINT = (
     "name a folder in PASCAL VOC's layout: Annotations/*.xml and JPEGImages/*.jpg "
     "(and ImageSets/Main/*.txt), or XML files beside their images"
 )
+#: Where VOC keeps masks of instances, and of classes: images that nobody annotates.
+_MASK_FOLDERS = ("SegmentationObject", "SegmentationClass")
 _DECLARED = re.compile(rb"^\s*<\?xml[^>]*?encoding\s*=\s*[\"']([\w.:-]+)[\"'][^>]*\?>")
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 _TRUE = frozenset({"1", "true", "yes"})
@@ -38,7 +40,8 @@ def read(folder: Path) -> Iterator[Sample | Fault | Note]:
     annotations = [path for path in files if path.suffix.lower() == ".xml"]
     if not annotations:
         raise MissingInputError(f"{folder} holds no annotation (*.xml)", _HINT)
-    dataset = _Dataset(folder, Images.among(files), _Lists.among(files), _masks(files))
+    pictures = [path for path in files if path.parent.name not in _MASK_FOLDERS]
+    dataset = _Dataset(folder, Images.among(pictures), _Lists.among(files), _masks(files))
     used: dict[Path, Path] = {}
     for path in annotations:
         for item in dataset.annotated(path):
@@ -52,7 +55,7 @@ def read(folder: Path) -> Iterator[Sample | Fault | Note]:
     yield from dataset.lists.unused(annotations)
     for images in dataset.images.by_name.values():
         for image in images:
-            if image not in used and image not in dataset.masks.values():
+            if image not in used:
                 yield Note(image, "has no annotation and is left out")
 
 
@@ -107,7 +110,7 @@ def _masks(files: list[Path]) -> dict[str, Path]:
     return {
         path.stem: path
         for path in files
-        if path.parent.name == "SegmentationObject" and path.suffix.lower() == ".png"
+        if path.parent.name == _MASK_FOLDERS[0] and path.suffix.lower() == ".png"
     }
 
 
@@ -147,25 +150,22 @@ class _Dataset:
     def _image(self, path: Path, root: ET.Element) -> tuple[Path, str | None]:
         """The image's file, and what there is to note about how it was found."""
         name = _text(root, "filename") or base_name(_text(root, "path"))
-        own = self._not_a_mask(self.images.stemmed(path.stem, path))
+        own = self.images.stemmed(path.stem, path)
         if not name:
             if own is None:
                 raise _Unreadable(f"names no image, and there is none called {path.stem}")
             return own, "names no image; the one of its own name is taken"
-        found = self._not_a_mask(self.images.named(name, path))
+        found = self.images.named(name, path)
         if found is not None:
             return found, None
         # Not with_suffix: a name without a suffix may have a point in it.
         stems = {base_name(name), base_name(name).rpartition(".")[0]}
         for stem in sorted(stems - {""}, key=len, reverse=True):
-            found = self._not_a_mask(self.images.stemmed(stem, path))
+            found = self.images.stemmed(stem, path)
             if found is not None:
                 return found, "names its image under another suffix than the file has"
         beside = f" ({own.name}, of the annotation's own name, is)" if own is not None else ""
         raise _Unreadable(f"names the image {name}, which is not there{beside}")
-
-    def _not_a_mask(self, image: Path | None) -> Path | None:
-        return None if image is not None and image in self.masks.values() else image
 
     def _splits(self, path: Path) -> set[str]:
         if self.lists.splits:

@@ -61,11 +61,8 @@ def target_shape(rng: np.random.Generator, name: str, difficulty: float) -> Shap
     vary = 1 + odd
     yaw = _yaw(rng)
     if name == "brick":
-        sides = [
-            1.0,
-            0.4 + 0.06 * vary * rng.uniform(-1, 1),
-            0.55 + 0.06 * vary * rng.uniform(-1, 1),
-        ]
+        spread = 0.06 * vary * rng.uniform(-1, 1, 2)
+        sides = np.array([1.0, 0.4 + spread[0], 0.55 + spread[1]])
         # Three or four holes along it, whichever side it lies on.
         length = 2 / float(np.linalg.norm(sides)) * 4 / float(rng.choice((3, 4)))
         if rng.uniform() < odd:
