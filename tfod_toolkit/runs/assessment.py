@@ -34,6 +34,11 @@ class Assessment:
         self.label_map = read_label_map(self.label_map_path)
         self._settings = evaluation_settings(config, self.label_map.names.values())
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to tell the user of the config's evaluation: fields without effect."""
+        return self._settings.notes
+
     def evaluate(self, step: int) -> Evaluation:
         """Evaluate the model's present weights, those of ``step``.
 

@@ -216,6 +216,8 @@ def _carry_out(
     if trainer.resumed_at:
         progress.say(f"going on from step {trainer.resumed_at:,}")
     assessment = Assessment(settings.config, trainer.learner.model, interruption)
+    for note in assessment.notes:
+        progress.say(note)
     outcome = trainer.run(assessment.metrics)
     if outcome.stopped_early:
         progress.say(
