@@ -82,7 +82,7 @@ class Detections:
 
         classes = outputs["detection_classes"][index][:count].astype(np.int64)
         return cls(
-            boxes=np.clip(outputs["detection_boxes"][index][:count], 0.0, 1.0),
+            boxes=np.clip(np.nan_to_num(outputs["detection_boxes"][index][:count]), 0.0, 1.0),
             classes=classes,
             names=tuple(names.get(int(number), f"class {number}") for number in classes),
             scores=outputs["detection_scores"][index][:count],
