@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-
-@dataclass(frozen=True)
-class FakeRecords:
-    training: tuple[Path, ...]
-    testing: tuple[Path, ...]
-    label_map: Path
+from tiny_records import FakeRecords, write_records
 
 
 @pytest.fixture
@@ -23,7 +16,7 @@ def records(tmp_path: Path) -> FakeRecords:
     training = tuple(folder / f"training.record-0000{n}-of-00002" for n in range(2))
     testing = (folder / "testing.record",)
     for path in training + testing:
-        path.write_bytes(b"")
+        write_records(path)
     label_map = folder / "classes.pbtxt"
     label_map.write_text(
         "".join(f'item {{ id: {n} name: "{name}" }}\n' for n, name in enumerate("abc", 1))

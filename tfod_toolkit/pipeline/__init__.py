@@ -10,6 +10,7 @@ from tfod_toolkit.pipeline.explain import (
     load_sources,
     save_sources,
 )
+from tfod_toolkit.pipeline.facts import RecordFacts, gather_facts
 from tfod_toolkit.pipeline.fields import Change, changes, differences, leaves
 from tfod_toolkit.pipeline.findings import Finding
 from tfod_toolkit.pipeline.layers import Layer
@@ -24,6 +25,7 @@ __all__ = [
     "Finding",
     "Layer",
     "Overrides",
+    "RecordFacts",
     "Resolved",
     "changes",
     "check_config",
@@ -31,6 +33,7 @@ __all__ = [
     "default_of",
     "differences",
     "explain",
+    "gather_facts",
     "leaves",
     "load_config",
     "load_config_at",

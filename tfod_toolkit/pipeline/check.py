@@ -5,30 +5,40 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tfod_toolkit.pipeline.checks.checkpoint import check_checkpoint
-from tfod_toolkit.pipeline.checks.classes import check_classes, check_model
+from tfod_toolkit.pipeline.checks.classes import check_classes, check_model, class_names
 from tfod_toolkit.pipeline.checks.files import check_files, check_placeholders
+from tfod_toolkit.pipeline.checks.geometry import check_anchors, check_size
+from tfod_toolkit.pipeline.checks.records import check_records
 from tfod_toolkit.pipeline.checks.steps import check_batch, check_optimizer, check_steps
+from tfod_toolkit.pipeline.facts import RecordFacts
 from tfod_toolkit.pipeline.findings import ERROR, NOTE, WARNING, Finding
 from tfod_toolkit.pipeline.protos import Proto
 from tfod_toolkit.pipeline.train_fields import check_train_fields
 
 
-def check_config(config: Proto, *, replicas: int = 1) -> tuple[Finding, ...]:
+def check_config(
+    config: Proto, *, replicas: int = 1, facts: RecordFacts | None = None
+) -> tuple[Finding, ...]:
     """What is wrong with a resolved config, errors first.
 
     Args:
         config: a ``TrainEvalPipelineConfig``.
         replicas: how many devices will share a batch.
+        facts: about the training records, where they have been looked at.
     """
     order = (ERROR, WARNING, NOTE)
     return tuple(
-        sorted(_findings(config, replicas), key=lambda finding: order.index(finding.severity))
+        sorted(
+            _findings(config, replicas, facts),
+            key=lambda finding: order.index(finding.severity),
+        )
     )
 
 
-def _findings(config: Proto, replicas: int) -> Iterator[Finding]:
+def _findings(config: Proto, replicas: int, facts: RecordFacts | None) -> Iterator[Finding]:
     yield from check_model(config)
     yield from check_classes(config)
+    yield from check_size(config)
     yield from check_steps(config)
     yield from check_batch(config, replicas)
     yield from check_optimizer(config)
@@ -36,3 +46,6 @@ def _findings(config: Proto, replicas: int) -> Iterator[Finding]:
     yield from check_placeholders(config)
     yield from check_files(config)
     yield from check_train_fields(config)
+    if facts is not None:
+        yield from check_records(config, facts, class_names(config))
+        yield from check_anchors(config, facts)

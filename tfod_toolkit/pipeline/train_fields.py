@@ -122,6 +122,17 @@ def _max_number_of_boxes(config: Proto) -> Iterator[Finding]:
         )
 
 
+def _use_bfloat16(config: Proto) -> Iterator[Finding]:
+    if config.train_config.use_bfloat16:
+        yield note(
+            "train_config.use_bfloat16",
+            "train_config.use_bfloat16, made for TPUs, has steps computed in mixed_bfloat16: "
+            "faster on a recent GPU, not on a CPU",
+            "--set train_config.use_bfloat16=false, or --precision float32",
+        )
+
+
 _SPECIAL: Mapping[str, Callable[[Proto], Iterator[Finding]]] = {
     "max_number_of_boxes": _max_number_of_boxes,
+    "use_bfloat16": _use_bfloat16,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tfod_toolkit.errors import TfodError
@@ -61,3 +61,16 @@ def check_classes(config: Proto) -> Iterator[Finding]:
             f"{field} is {model.num_classes}, but the label map {where} has {count} classes",
             f'--set {field}={count}, or "num_classes": {count} in the hyperparameters',
         )
+
+
+def class_names(config: Proto) -> Mapping[int, str] | None:
+    """The classes of a config's label map, ``None`` where it cannot be read."""
+    where = config.train_input_reader.label_map_path
+    if not Path(where).is_file():
+        return None
+    from tfod_toolkit.dataset import read_label_map
+
+    try:
+        return read_label_map(where, gaps=True).names
+    except TfodError:
+        return None
