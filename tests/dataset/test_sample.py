@@ -102,13 +102,13 @@ def test_it_is_built_with_its_masks_and_without_a_fault(sample):
 def test_every_class_is_as_frequent_and_as_coloured():
     counts: Counter[str] = Counter()
     colours: dict[str, list[np.ndarray]] = {name: [] for name in CLASSES}
-    for number in range(240):
+    for number in range(160):
         shown = make_picture(9, number, (96, 96), DIFFICULTIES["normal"])
         for index, instance in enumerate(shown.instances, start=1):
             counts[instance.name] += 1
             pixels = shown.image[shown.labels == index] / 255
             colours[instance.name].append(pixels.mean(0))
-    assert min(counts.values()) > 0.75 * max(counts.values()), counts
+    assert min(counts.values()) > 0.7 * max(counts.values()), counts
     everything = np.concatenate(list(colours.values()))
     for found in colours.values():
         error = everything.std(0) / np.sqrt(len(found))
@@ -135,7 +135,7 @@ def test_clutter_is_never_of_the_proportions_of_a_class():
 
 def test_harder_is_harder():
     def summary(difficulty: float) -> tuple[float, float]:
-        shown = [make_picture(2, number, (96, 96), difficulty) for number in range(60)]
+        shown = [make_picture(2, number, (96, 96), difficulty) for number in range(30)]
         sides = [min(i.box[2] - i.box[0], i.box[3] - i.box[1]) for p in shown for i in p.instances]
         detail = [np.abs(np.diff(p.image.astype(float), axis=1)).mean() for p in shown]
         return float(np.median(sides)), float(np.mean(detail))

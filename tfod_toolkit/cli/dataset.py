@@ -74,7 +74,7 @@ class Size(click.ParamType[tuple[int, int]]):
     type=Difficulty(),
     default="normal",
     show_default=True,
-    help="More clutter, smaller things, less contrast, more blur and grain.",
+    help="More and more similar clutter, smaller and plainer things, less contrast, more blur.",
 )
 @click.option("--size", type=Size(), default="320x240", show_default=True, help="Of the pictures.")
 @click.option(
@@ -96,7 +96,7 @@ def sample(
     """Make a sample dataset in the folder OUT.
 
     Photograph-like scenes of bricks, balls and cylinders among clutter, one to three a picture,
-    told apart by shape alone; in PASCAL VOC's layout, with a mask of each thing.
+    told apart by shape and pattern, never by colour; in PASCAL VOC's layout, with a mask of each.
     """
     from tfod_toolkit.dataset.sample import SampleSettings, make_sample
 

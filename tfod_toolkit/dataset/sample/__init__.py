@@ -1,7 +1,9 @@
 """A sample dataset: photograph-like scenes of a brick, a ball or a cylinder among clutter.
 
-The three objects are those of the MIT summer vision project (1966). Shape alone tells them
-apart: every thing, clutter included, draws its colours and patterns from one distribution.
+The three objects are those of the MIT summer vision project (1966). Shape tells them apart, and up
+to normal difficulty so do patterns (a brick's holes, a ball's wedges, a cylinder's bands); in hard
+scenes things lie any way, most are plain, and the clutter wears those patterns. Colour never tells:
+every thing, clutter included, draws it from one distribution.
 
 It is laid out as PASCAL VOC is::
 
