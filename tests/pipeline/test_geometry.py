@@ -115,7 +115,7 @@ def test_boxes_far_too_small_for_the_anchors_are_said_with_anchors_that_fit():
         "wide in the model's input)"
     )
     assert finding.hint == (
-        "--set model.ssd.anchor_generator.multiscale_anchor_generator.anchor_scale=2 (100%)"
+        "--set model.ssd.anchor_generator.multiscale_anchor_generator.anchor_scale=1.5 (100%)"
     )
 
 

@@ -125,7 +125,7 @@ def check_anchors(config: Proto, facts: RecordFacts) -> Iterator[Finding]:
     share = _fitting(shapes, boxes)
     if share >= ENOUGH:
         return
-    best = max(_FACTORS, key=lambda factor: _fitting(_scaled(shapes, factor), boxes))
+    best = max(_FACTORS, key=lambda factor: _fit(_scaled(shapes, factor), boxes))
     better = _fitting(_scaled(shapes, best), boxes)
     middle = sorted(height * width for height, width in boxes)[len(boxes) // 2] ** 0.5
     field, hint = _remedy(config, best if better > share + 0.05 else None)
@@ -154,8 +154,17 @@ def _in_pixels(
 
 
 def _fitting(shapes: Sequence[AnchorShape], boxes: Sequence[tuple[float, float]]) -> float:
+    """The share of boxes that an anchor fits."""
+    return _fit(shapes, boxes)[0]
+
+
+def _fit(
+    shapes: Sequence[AnchorShape], boxes: Sequence[tuple[float, float]]
+) -> tuple[float, float]:
+    """The share of boxes that an anchor fits, and the mean overlap."""
     overlaps = expected_overlaps(shapes, boxes)
-    return sum(each >= GOOD_OVERLAP for each in overlaps) / max(1, len(overlaps))
+    count = max(1, len(overlaps))
+    return sum(each >= GOOD_OVERLAP for each in overlaps) / count, sum(overlaps) / count
 
 
 def _scaled(shapes: Sequence[AnchorShape], factor: float) -> list[AnchorShape]:
