@@ -380,6 +380,12 @@ def test_a_full_disk_leaves_nothing_half_written(voc, monkeypatch):
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
+def test_what_a_killed_build_left_is_removed_by_the_next(voc):
+    (voc.folder.parent / "records" / ".making-killed").mkdir(parents=True)
+    out, _ = built(voc)
+    assert not any(path.name.startswith(".") for path in out.iterdir())
+
+
 def test_a_folder_that_cannot_be_written_to(voc, monkeypatch):
     def refused(*args: object, **kwargs: object) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "somewhere")

@@ -161,6 +161,17 @@ def test_two_annotations_of_one_image(bare):
     assert f"annotates {bare.image('one')}, which {bare.annotation('one')}" in fault.reason
 
 
+def test_links_are_followed_once(tmp_path):
+    kept = Voc(tmp_path / "kept")
+    kept.add("one")
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "Annotations").symlink_to(kept.folder / "Annotations")
+    (source / "JPEGImages").symlink_to(kept.folder / "JPEGImages")
+    (source / "loop").symlink_to(source)
+    assert only(source).image == source / "JPEGImages" / "one.jpg"
+
+
 def test_hidden_files_are_passed_over(bare):
     bare.add("one")
     (bare.folder / "Annotations" / "._one.xml").write_bytes(b"\0\5\x16\7")

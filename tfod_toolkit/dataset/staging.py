@@ -10,6 +10,8 @@ from pathlib import Path
 
 from tfod_toolkit.errors import writing
 
+_PREFIX = ".making-"
+
 
 @contextmanager
 def staged(out: Path, replaced: Iterable[str]) -> Iterator[Path]:
@@ -28,11 +30,13 @@ def staged(out: Path, replaced: Iterable[str]) -> Iterator[Path]:
     with writing(out):
         fresh = not out.exists()
         out.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=".making-", dir=out))
+        stage = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=out))
     try:
         with writing(out):
             yield stage
-            _move(stage, out, {old for pattern in replaced for old in out.glob(pattern)})
+            # What a killed process left behind goes too.
+            patterns = (*replaced, f"{_PREFIX}*")
+            _move(stage, out, {old for pattern in patterns for old in out.glob(pattern)} - {stage})
     except BaseException:
         shutil.rmtree(stage, ignore_errors=True)
         if fresh:

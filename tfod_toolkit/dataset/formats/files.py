@@ -29,8 +29,15 @@ def check_folder(folder: Path, hint: str) -> None:
 
 
 def walk(folder: Path) -> Iterator[Path]:
-    """All files under a folder in a fixed order, hidden ones left out."""
-    for parent, folders, names in os.walk(folder):
+    """All files under a folder in a fixed order, hidden ones left out and links followed."""
+    seen: set[str] = set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        # A link may lead back to where it is.
+        real = os.path.realpath(parent)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             if not name.startswith("."):
