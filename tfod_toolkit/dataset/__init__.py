@@ -2,7 +2,13 @@
 
 from tfod_toolkit.dataset.annotations import Annotation, Fault, Note, Sample
 from tfod_toolkit.dataset.build import BuildReport, BuildSettings, build_records
-from tfod_toolkit.dataset.examples import Example, check_records, read_examples
+from tfod_toolkit.dataset.examples import (
+    Example,
+    check_records,
+    parse_example,
+    read_examples,
+    serialize_example,
+)
 from tfod_toolkit.dataset.images import decode_image
 from tfod_toolkit.dataset.labels import LabelMap, read_label_map, write_label_map
 from tfod_toolkit.dataset.records import Records, find_records
@@ -33,9 +39,11 @@ __all__ = [
     "find_records",
     "fingerprint",
     "masked_crc32c",
+    "parse_example",
     "read_examples",
     "read_label_map",
     "read_records",
     "record_files",
+    "serialize_example",
     "write_label_map",
 ]
