@@ -96,6 +96,12 @@ def resolved_config(
         from tfod_toolkit.cli.zoo import fetched
 
         found = fetched(model)
+        if found.config is None:
+            raise UsageError(
+                f"{found.name} comes without a pipeline config",
+                "use --config with one of your own, and "
+                f"--set train_config.fine_tune_checkpoint={found.checkpoint}",
+            )
         name, where, checkpoint = found.name, str(found.config), found.checkpoint
     else:
         name = where = given[0]

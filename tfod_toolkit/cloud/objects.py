@@ -100,7 +100,8 @@ class _Guarded:
 def _client() -> Any:
     import boto3
 
-    return boto3.client("s3")
+    # A session of its own: the default one is not to be shared between threads.
+    return boto3.session.Session().client("s3")
 
 
 def _as_transport(url: str, error: Exception) -> Exception:
