@@ -31,7 +31,7 @@ class Assessment:
         self.last: tuple[int, Evaluation] | None = None
         self._interruption = interruption
         self._records = list(reader.tf_record_input_reader.input_path)
-        self.label_map = read_label_map(self.label_map_path)
+        self.label_map = read_label_map(self.label_map_path, gaps=True)
         self._settings = evaluation_settings(config, self.label_map.names.values())
 
     @property
