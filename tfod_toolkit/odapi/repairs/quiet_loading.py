@@ -12,7 +12,8 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from typing import IO
 
 from tfod_toolkit.odapi.hooks import ImportHooks
 
@@ -36,16 +37,17 @@ def install(hooks: ImportHooks) -> None:
 def filtered() -> Iterator[None]:
     """Pass on what is written to the standard error inside, without messages that are hidden."""
     hidden = HIDDEN.get(os.environ.get("TF_CPP_MIN_LOG_LEVEL", ""))
-    try:
-        real = os.dup(STDERR) if hidden else -1
-    except OSError:  # no standard error, as under a window system
-        real = -1
-    if hidden is None or real < 0:
-        yield
-        return
-    if sys.stderr is not None:
-        sys.stderr.flush()
-    with tempfile.TemporaryFile() as written:
+    with ExitStack() as opened:
+        try:
+            written = opened.enter_context(scratch_file()) if hidden else None
+            real = os.dup(STDERR) if written else -1
+        except OSError:  # no standard error, or nowhere to hold it back
+            written = None
+        if hidden is None or written is None:
+            yield
+            return
+        if sys.stderr is not None:
+            sys.stderr.flush()
         os.dup2(written.fileno(), STDERR)
         try:
             yield
@@ -54,6 +56,13 @@ def filtered() -> Iterator[None]:
             os.close(real)
             written.seek(0)
             os.write(STDERR, without_hidden(written.read(), hidden))
+
+
+def scratch_file() -> IO[bytes]:
+    """A file without a name; in memory where the system has that, for a read-only root."""
+    if sys.platform == "linux":
+        return os.fdopen(os.memfd_create("stderr"), "w+b")
+    return tempfile.TemporaryFile()
 
 
 def without_hidden(text: bytes, hidden: bytes) -> bytes:
