@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, tfod
 
 pytestmark = pytest.mark.slow
 
@@ -78,8 +78,10 @@ def free_port():
 
 def test_two_workers_train_one_model(sample_records, tmp_path):
     cluster = {"worker": [f"127.0.0.1:{free_port()}" for _ in range(2)]}
-    run = tmp_path / "run"
-    command = list(map(str, [sys.executable, "-m", "tfod_toolkit", *words(sample_records, run)]))
+    run, records = tmp_path / "run", tmp_path / "records"
+    built = tfod("dataset", "build", sample_records.parent / "scenes", records, "--shards", 2)
+    assert built.returncode == 0, built.stderr
+    command = list(map(str, [sys.executable, "-m", "tfod_toolkit", *words(records, run)]))
     workers = []
     for index in range(2):
         task = {"cluster": cluster, "task": {"type": "worker", "index": index}}

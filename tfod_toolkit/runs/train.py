@@ -14,7 +14,7 @@ from tfod_toolkit.errors import ConfigError, Interrupted, TfodError
 from tfod_toolkit.runs.folder import RunFolder
 from tfod_toolkit.runs.manifest import FAILED, FINISHED, INTERRUPTED, Manifest
 from tfod_toolkit.training import StopNow, TrainSettings
-from tfod_toolkit.training.devices import is_chief
+from tfod_toolkit.training.devices import is_chief, prepare_environment
 
 if TYPE_CHECKING:
     from tfod_toolkit.pipeline import RecordFacts, Resolved
@@ -64,6 +64,7 @@ def train(request: TrainRequest, interruption: Interruption, progress: Progress)
     resolved = request.resolved
     check(resolved, progress)
     settings = _settings(request, resolved)
+    prepare_environment(settings.precision)
     if not is_chief():
         _assist(settings, interruption)
         return Manifest(request.folder.manifest, {})

@@ -70,6 +70,11 @@ def explained(batch_size: int, replicas: int, precision: str) -> Iterator[None]:
         yield
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
         raise out_of_memory(error, batch_size, replicas, precision) from error
+    except tf.errors.OutOfRangeError as error:
+        raise BadDataError(
+            "the training records hold no example",
+            "build them again with `tfod dataset build`, which says what it left out",
+        ) from error
     except tf.errors.DataLossError as error:
         raise BadDataError(
             f"a records file is damaged: {error.message.splitlines()[0]}",

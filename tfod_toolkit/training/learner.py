@@ -9,7 +9,7 @@ from typing import Any
 from tfod_toolkit.errors import ConfigError
 from tfod_toolkit.odapi.seeding import seeded_inputs
 from tfod_toolkit.odapi.tracing import without_autograph
-from tfod_toolkit.training.devices import check_batch
+from tfod_toolkit.training.devices import check_batch, check_files
 
 
 class Learner:
@@ -40,6 +40,7 @@ class Learner:
         self._seed = seed
         self.strategy = strategy
         self.train_config = config.train_config
+        check_files(config.train_input_reader.tf_record_input_reader.input_path)
         check_batch(self.train_config.batch_size, strategy.num_replicas_in_sync)
         with strategy.scope():
             self.model = model_builder.build(config.model, is_training=True, add_summaries=False)
@@ -88,6 +89,20 @@ class Learner:
                 + ", ".join(v.name for v in self.model.trainable_variables[:3]),
             )
         return kept
+
+    def swap_averages(self) -> None:
+        """Exchange the weights and their moving averages; a second time puts them back exactly.
+
+        The optimizer's own ``swap_weights`` adds and subtracts, which rounds, and refuses the
+        default strategy.
+        """
+        averages: Any = self.averages
+        with self.strategy.scope():
+            for variable in self.model.trainable_variables:
+                average = averages.get_slot(variable, "average")
+                weights = variable.numpy()
+                variable.assign(average)
+                average.assign(weights)
 
     def dataset(self) -> Any:
         """TFOD's training input, repeated for ever, distributed by the strategy."""

@@ -97,17 +97,14 @@ class Trainer:
     @contextmanager
     def averaged_weights(self) -> Iterator[None]:
         """Have the moving averages in the model, where the config keeps them."""
-        averages = self.learner.averages
-        if averages is None:
+        if self.learner.averages is None:
             yield
             return
-        with self.learner.strategy.scope():
-            averages.swap_weights()
+        self.learner.swap_averages()
         try:
             yield
         finally:
-            with self.learner.strategy.scope():
-                averages.swap_weights()
+            self.learner.swap_averages()
 
     @property
     def _step(self) -> int:

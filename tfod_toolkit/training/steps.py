@@ -139,17 +139,26 @@ class TrainingSteps:
         return losses | extra
 
     def _losses(self, features: Any, labels: Any) -> dict[str, Any]:
-        from tfod_toolkit.odapi.api import model_lib_v2, tf
+        """TFOD's losses, computed in float32 whatever the model computes in.
 
-        losses, _ = model_lib_v2._compute_losses_and_predictions_dicts(
-            self.learner.model,
-            features,
-            labels,
-            training_step=self.learner.step,
-            add_regularization_loss=self.learner.train_config.add_regularization_loss,
+        TFOD's own loop (``model_lib_v2``) turns bfloat16 predictions into float32, but not float16.
+        """
+        from tfod_toolkit.odapi.api import fields, model_lib, tf
+
+        model, replicas = self.learner.model, self.learner.strategy.num_replicas_in_sync
+        true_shapes = features[fields.InputDataFields.true_image_shape]
+        # A copy: Keras would take the variable itself for one of the model's.
+        step = tf.identity(self.learner.step)
+        model_lib.provide_groundtruth(model, labels, training_step=step)
+        predictions = model.predict(
+            features[fields.InputDataFields.image], true_shapes, **model.get_side_inputs(features)
         )
-        replicas = self.learner.strategy.num_replicas_in_sync
-        return {name: tf.cast(value, tf.float32) / replicas for name, value in losses.items()}
+        losses = dict(model.loss(tf.nest.map_structure(_as_float32, predictions), true_shapes))
+        penalties = model.regularization_losses()
+        if self.learner.train_config.add_regularization_loss and penalties:
+            losses["Loss/regularization_loss"] = tf.add_n([_as_float32(each) for each in penalties])
+        losses[TOTAL_LOSS] = tf.add_n(list(losses.values()))
+        return {name: value / replicas for name, value in losses.items()}
 
     def _treat(self, gradients: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
         """Multiply, clip and measure gradients as the config says."""
@@ -171,3 +180,11 @@ class TrainingSteps:
         if config.gradient_clipping_by_norm > 0:
             treated, _ = tf.clip_by_global_norm(treated, config.gradient_clipping_by_norm)
         return treated, extra
+
+
+def _as_float32(value: Any) -> Any:
+    """``value``, in float32 if it is a tensor of 16-bit floats."""
+    import tensorflow as tf
+
+    sixteen = (tf.float16, tf.bfloat16)
+    return tf.cast(value, tf.float32) if getattr(value, "dtype", None) in sixteen else value
