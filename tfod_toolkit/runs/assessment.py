@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfod_toolkit.dataset import read_label_map
-from tfod_toolkit.evaluation import Evaluation, evaluate, evaluation_settings
+from tfod_toolkit.evaluation import Detect, Evaluation, evaluate, evaluation_settings
 from tfod_toolkit.export.serving import ServingModel
 
 if TYPE_CHECKING:
@@ -39,15 +39,20 @@ class Assessment:
         """What to tell the user of the config's evaluation: fields without effect."""
         return self._settings.notes
 
-    def evaluate(self, step: int) -> Evaluation:
+    def evaluate(self, step: int, detect: Detect | None = None) -> Evaluation:
         """Evaluate the model's present weights, those of ``step``.
+
+        Args:
+            step: the step.
+            detect: the same weights in another form, an exported model.
 
         Raises:
             StopNow: a signal came meanwhile.
         """
-        self.serving.refresh()
+        if detect is None:
+            self.serving.refresh()
         evaluation = evaluate(
-            self.serving.detect,
+            detect or self.serving.detect,
             self._records,
             self.label_map,
             settings=self._settings,

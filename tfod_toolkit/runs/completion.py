@@ -6,10 +6,16 @@ from typing import TYPE_CHECKING
 
 from tfod_toolkit.errors import MissingInputError
 from tfod_toolkit.evaluation import write_evaluation
-from tfod_toolkit.export import save_exported_model
+from tfod_toolkit.export import (
+    ExportRequest,
+    export_checkpoint,
+    load_exported,
+    save_exported_model,
+)
 from tfod_toolkit.export.checkpoints import restore_model
 from tfod_toolkit.prediction.drawing import draw_boxes
 from tfod_toolkit.training.checkpoints import newest_checkpoint
+from tfod_toolkit.training.devices import worker_count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +42,26 @@ def complete(
     Returns:
         The metrics of the best checkpoint.
     """
+    step = outcome.step if outcome.best_step is None else outcome.best_step
+    if worker_count() > 1:
+        _export_apart(folder, assessment, step)
+    else:
+        _export(folder, trainer, outcome, assessment, progress)
+    assert assessment.last is not None
+    evaluation = assessment.last[1]
+    progress.working("writing the evaluation")
+    write_evaluation(evaluation, folder.evaluation, draw=draw_boxes)
+    return evaluation.metrics
+
+
+def _export(
+    folder: RunFolder,
+    trainer: Trainer,
+    outcome: TrainOutcome,
+    assessment: Assessment,
+    progress: Progress,
+) -> None:
+    """Evaluate and export with the trace that the run has used all along."""
     best = outcome.best_step
     progress.working("evaluating the best checkpoint")
     if best is not None:
@@ -43,8 +69,6 @@ def complete(
     step = outcome.step if best is None else best
     if assessment.last is None or assessment.last[0] != step:
         assessment.evaluate(step)
-    assert assessment.last is not None
-    evaluation = assessment.last[1]
     progress.working("exporting")
     assessment.serving.refresh()
     save_exported_model(
@@ -54,9 +78,23 @@ def complete(
         assessment.config,
         assessment.label_map_path,
     )
-    progress.working("writing the evaluation")
-    write_evaluation(evaluation, folder.evaluation, draw=draw_boxes)
-    return evaluation.metrics
+
+
+def _export_apart(folder: RunFolder, assessment: Assessment, step: int) -> None:
+    """Export and evaluate from the checkpoint, with a model of its own.
+
+    The other workers are done by now, and TensorFlow sums batch statistics over all of them
+    whenever a model that they share is read.
+    """
+    request = ExportRequest(
+        source=folder.training,
+        out=folder.exported_model,
+        config=folder.config,
+        labels=assessment.label_map_path,
+        overwrite=True,
+    )
+    export_checkpoint(request)
+    assessment.evaluate(step, load_exported(folder.exported_model))
 
 
 def report(folder: RunFolder, metrics: Mapping[str, float | None], progress: Progress) -> None:
