@@ -18,6 +18,7 @@ by another name (``nets``) than it is installed under, and TFOD on TensorFlow 2 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 import json
 import os
@@ -92,7 +93,7 @@ def run_file(path: Path, package: Path, timeout: float, logs: Path) -> FileResul
         has_main = "__main__" in path.read_text(encoding="utf-8")
         words = [module, "main" if has_main else "-", f"--xml_output_file={report}"]
         code = run_process([sys.executable, "-c", RUN_ONE, *words], scratch, log, timeout)
-        if report.exists():
+        with contextlib.suppress(OSError, ET.ParseError):  # killed before it could write all of it
             read_report(report, result)
     result.seconds = round(time.monotonic() - started, 1)
     if code != 0 and not TROUBLE.intersection(result.tests.values()):
@@ -244,6 +245,7 @@ def run_files(files: list[Path], package: Path, args: argparse.Namespace) -> lis
         for number, job in enumerate(as_completed(jobs), 1):
             result = job.result()
             results.append(result)
+            save([result], args.results)  # what is known outlives a run that is ended early
             counts = Counter(result.tests.values())
             told = ", ".join(f"{counts[kind]} {kind}" for kind in OUTCOMES if counts[kind])
             where = f"[{number}/{len(files)}] {result.file}"
@@ -274,7 +276,6 @@ def main() -> int:
     args.results.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     results = run_files(chosen_files(args, package), package, args)
-    save(results, args.results)
     expected = read_expected(args.expected)
     verdict = judge(results, expected)
     print(summary(verdict, expected, time.monotonic() - started))

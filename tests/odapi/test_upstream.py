@@ -84,6 +84,14 @@ def test_a_file_that_never_ends_is_an_error(upstream, tmp_path, monkeypatch):
     assert result.messages == {"(file)": "no answer in 0.3 s"}
 
 
+def test_a_file_that_is_killed_is_an_error(upstream, tmp_path, monkeypatch):
+    (tmp_path / "killed_test.py").write_text("")
+    code = "import os, sys; open(sys.argv[-1].split('=')[1], 'w').close(); os.kill(os.getpid(), 9)"
+    monkeypatch.setattr(upstream, "RUN_ONE", code)
+    result = upstream.run_file(tmp_path / "killed_test.py", tmp_path, 60, tmp_path)
+    assert result.tests == {"(file)": "errors"}
+
+
 def test_a_file_that_cannot_be_imported_is_an_error_with_its_reason(
     upstream, tmp_path, monkeypatch
 ):
