@@ -17,8 +17,8 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 #: TFOD's scripts run on current TensorFlow only with the repairs, so both sides have them.
 _TFOD = (
-    "import runpy, sys; import tfod_toolkit.odapi; sys.argv[0] = {module!r}; "
-    "runpy.run_module({module!r}, run_name='__main__')"
+    "import sys, importlib; import tfod_toolkit.odapi; from absl import app; "
+    "sys.argv[0] = {module!r}; app.run(importlib.import_module({module!r}).main)"
 )
 
 
@@ -83,7 +83,8 @@ def sample_records(folder: Path, images: int = 600) -> Path:
     records = folder / "records"
     if not (records / "dataset.json").is_file():
         scenes = folder / "scenes"
-        timed(toolkit("dataset", "sample", scenes, "--images", images, "--seed", 3))
+        sample = ["--images", images, "--testing", 1 / 3, "--seed", 3]
+        timed(toolkit("dataset", "sample", scenes, *sample))
         timed(toolkit("dataset", "build", scenes, records))
     return records
 
