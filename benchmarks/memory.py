@@ -4,7 +4,7 @@ For every extractor of TFOD's zoo a model is built at a small size and shown one
 outputs of its layers, which a training step keeps for the gradient, are added up. Two sizes give
 what a pixel costs and what a picture costs whatever its size (the second stage of Faster R-CNN).
 
-    python benchmarks/memory.py [EXTRACTOR ...] > tfod_toolkit/pipeline/memory.csv
+    python -m benchmarks.memory [EXTRACTOR ...] > tfod_toolkit/pipeline/memory.csv
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from tfod_toolkit.pipeline.model import resize
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
-#: extractor -> the config of ours that it stands in for it, and what to merge over that
-BIFPN = {  # EfficientDet's own table: filters, layers before the predictor, iterations
+#: EfficientDet's own table: filters, layers before the predictor, iterations of its pyramid.
+BIFPN = {
     0: (64, 3, 3),
     1: (88, 3, 4),
     2: (112, 3, 5),
@@ -39,11 +39,23 @@ def extractors() -> dict[str, tuple[str, str]]:
         "ssd_mobilenet_v2_keras": ("ssd_mobilenet_v2_320", ""),
         "ssd_mobilenet_v2_fpn_keras": ("ssd_mobilenet_v2_fpnlite_320", ""),
         "ssd_mobilenet_v1_fpn_keras": ("ssd_resnet50_v1_fpn_640", ""),
-        "mobilenet_v2_fpn": ("centernet_resnet50_v1_fpn_512", ""),
+        # With just 1.0, ImageNet's weights are downloaded.
+        "mobilenet_v2_fpn": (
+            "centernet_resnet50_v1_fpn_512",
+            "feature_extractor { depth_multiplier: 1.0001 }",
+        ),
     }
     for depth in (50, 101, 152):
         table[f"ssd_resnet{depth}_v1_fpn_keras"] = ("ssd_resnet50_v1_fpn_640", "")
         table[f"faster_rcnn_resnet{depth}_keras"] = ("faster_rcnn_resnet50_v1_640", "")
+    table["faster_rcnn_resnet50_fpn_keras"] = (
+        "faster_rcnn_resnet50_v1_640",
+        "feature_extractor { fpn { min_level: 2 max_level: 6 } conv_hyperparams { activation: RELU "
+        "regularizer { l2_regularizer { } } initializer { truncated_normal_initializer { } } } } "
+        "first_stage_anchor_generator { "
+        "multiscale_anchor_generator { min_level: 2 max_level: 6 anchor_scale: 8 "
+        "aspect_ratios: [1, 2, 0.5] scales_per_octave: 1 normalize_coordinates: false } }",
+    )
     table["faster_rcnn_inception_resnet_v2_keras"] = ("faster_rcnn_resnet50_v1_640", "")
     for number, (filters, layers, iterations) in BIFPN.items():
         table[f"ssd_efficientnet-b{number}_bifpn_keras"] = (

@@ -106,7 +106,7 @@ def test_merge_takes_half_a_second_without_tensorflow(base: Path, tmp_path: Path
 
 
 def test_check_says_what_is_wrong_and_what_to_do(base: Path, records: Path):
-    nothing = ("--set", "train_config.fine_tune_checkpoint=")
+    nothing = ("--set", "train_config.fine_tune_checkpoint=", "--memory-gb", 1000)
     done = tfod("check", base, "--records", records, "--no-look", *nothing)
     assert done.returncode == 78
     assert done.stdout.splitlines() == [
@@ -129,6 +129,20 @@ def test_check_says_what_is_wrong_and_what_to_do(base: Path, records: Path):
     )
     assert sound.returncode == 0
     assert [each["severity"] for each in json.loads(sound.stdout)] == ["note"]
+
+
+def test_check_speaks_of_evaluation_too(base: Path):
+    done = tfod("check", base, "--set", "eval_config.force_no_resize=true")
+    assert done.stdout.splitlines()[1:3] == [
+        "error: eval_config.force_no_resize is not supported: the model is measured as it is "
+        "exported, with its resizer",
+        "  hint: remove force_no_resize from eval_config",
+    ]
+
+
+def test_check_speaks_of_memory(base: Path):
+    done = tfod("check", base, "--memory-gb", 2)
+    assert "the device has 2.0 GB" in done.stdout
 
 
 def test_explain_names_the_source_and_those_before(base: Path):

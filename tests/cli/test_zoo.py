@@ -84,7 +84,7 @@ def test_a_config_is_made_of_a_model_by_name(here: Path, sample_records: Path):
     checkpoint = f"{here}/cache/{ARCHIVE}/checkpoint/ckpt-0"
     at = lines.index(f'train_config.fine_tune_checkpoint: "{checkpoint}"')
     assert lines[at + 1] == "  set by zoo checkpoint"
-    checked = tfod("config", "check", *words)
+    checked = tfod("config", "check", *words, "--memory-gb", 1000)
     assert checked.returncode == 0, checked.stdout
     assert f"model.ssd.num_classes is 3, as {sample_records}/classes.pbtxt has it" in (
         checked.stdout.splitlines()

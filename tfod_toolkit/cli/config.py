@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,7 +11,7 @@ import click
 from tfod_toolkit.cli.options import base_options, resolved_config, url_readers
 
 if TYPE_CHECKING:
-    from tfod_toolkit.pipeline import RecordFacts, Resolved
+    from tfod_toolkit.pipeline import Finding, RecordFacts, Resolved
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -61,16 +61,23 @@ def merge(output: Path | None, **words: Any) -> None:
     "--replicas", type=click.IntRange(1), default=1, help="Devices that will share a batch."
 )
 @click.option(
+    "--memory-gb",
+    type=click.FloatRange(0, min_open=True),
+    help="Memory of each device.  [default: this machine's GPU, else its main memory]",
+)
+@click.option(
     "--look/--no-look", default=True, help="Whether to look into the records.", show_default=True
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-def check(replicas: int, look: bool, as_json: bool, **words: Any) -> int:
+def check(replicas: int, memory_gb: float | None, look: bool, as_json: bool, **words: Any) -> int:
     """Find what is wrong with a config before anything is built; exit code 78 if it cannot run."""
-    from tfod_toolkit.pipeline import check_config
+    from tfod_toolkit.pipeline import Device, check_config, device_here
 
     resolved = _resolved(**words)
+    device = Device("the device", int(memory_gb * 2**30)) if memory_gb else device_here()
     facts = _facts(resolved.config) if look else None
-    findings = check_config(resolved.config, replicas=replicas, facts=facts)
+    findings = check_config(resolved.config, replicas=replicas, facts=facts, device=device)
+    findings = (*_evaluation_findings(resolved.config), *findings)
     if as_json:
         import json
         from dataclasses import asdict
@@ -79,6 +86,19 @@ def check(replicas: int, look: bool, as_json: bool, **words: Any) -> int:
     else:
         _print_findings(resolved, findings)
     return 78 if any(finding.fatal for finding in findings) else 0
+
+
+def _evaluation_findings(config: Any) -> Iterator[Finding]:
+    """What evaluation refuses of ``eval_config``, or says has no effect."""
+    from tfod_toolkit.errors import ConfigError
+    from tfod_toolkit.evaluation import evaluation_settings
+    from tfod_toolkit.pipeline import Finding
+
+    try:
+        for text in evaluation_settings(config).notes:
+            yield Finding("note", "eval_config", text)
+    except ConfigError as error:
+        yield Finding("error", "eval_config", error.message, error.hint)
 
 
 def _facts(config: Any) -> RecordFacts | None:

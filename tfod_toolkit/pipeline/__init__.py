@@ -15,12 +15,14 @@ from tfod_toolkit.pipeline.fields import Change, changes, differences, leaves
 from tfod_toolkit.pipeline.findings import Finding
 from tfod_toolkit.pipeline.layers import Layer
 from tfod_toolkit.pipeline.locations import load_config_at, read_overrides
+from tfod_toolkit.pipeline.memory import Device, device_here
 from tfod_toolkit.pipeline.resolve import Overrides, Resolved, resolve
 from tfod_toolkit.pipeline.text import load_config, parse_config, save_config, to_text
 
 __all__ = [
     "SOURCES_NAME",
     "Change",
+    "Device",
     "Explanation",
     "Finding",
     "Layer",
@@ -31,6 +33,7 @@ __all__ = [
     "check_config",
     "check_field",
     "default_of",
+    "device_here",
     "differences",
     "explain",
     "gather_facts",

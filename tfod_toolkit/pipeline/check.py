@@ -8,16 +8,22 @@ from tfod_toolkit.pipeline.checks.checkpoint import check_checkpoint
 from tfod_toolkit.pipeline.checks.classes import check_classes, check_model, class_names
 from tfod_toolkit.pipeline.checks.files import check_files, check_placeholders
 from tfod_toolkit.pipeline.checks.geometry import check_anchors, check_size
+from tfod_toolkit.pipeline.checks.memory import check_memory
 from tfod_toolkit.pipeline.checks.records import check_records
 from tfod_toolkit.pipeline.checks.steps import check_batch, check_optimizer, check_steps
 from tfod_toolkit.pipeline.facts import RecordFacts
 from tfod_toolkit.pipeline.findings import ERROR, NOTE, WARNING, Finding
+from tfod_toolkit.pipeline.memory import Device
 from tfod_toolkit.pipeline.protos import Proto
 from tfod_toolkit.pipeline.train_fields import check_train_fields
 
 
 def check_config(
-    config: Proto, *, replicas: int = 1, facts: RecordFacts | None = None
+    config: Proto,
+    *,
+    replicas: int = 1,
+    facts: RecordFacts | None = None,
+    device: Device | None = None,
 ) -> tuple[Finding, ...]:
     """What is wrong with a resolved config, errors first.
 
@@ -25,17 +31,19 @@ def check_config(
         config: a ``TrainEvalPipelineConfig``.
         replicas: how many devices will share a batch.
         facts: about the training records, where they have been looked at.
+        device: one of those devices, where its memory is to be compared with the batch.
     """
     order = (ERROR, WARNING, NOTE)
-    return tuple(
-        sorted(
-            _findings(config, replicas, facts),
-            key=lambda finding: order.index(finding.severity),
-        )
-    )
+    found = list(_findings(config, replicas))
+    if facts is not None:
+        found += check_records(config, facts, class_names(config))
+        found += check_anchors(config, facts)
+    if device is not None:
+        found += check_memory(config, device, replicas)
+    return tuple(sorted(found, key=lambda finding: order.index(finding.severity)))
 
 
-def _findings(config: Proto, replicas: int, facts: RecordFacts | None) -> Iterator[Finding]:
+def _findings(config: Proto, replicas: int) -> Iterator[Finding]:
     yield from check_model(config)
     yield from check_classes(config)
     yield from check_size(config)
@@ -46,6 +54,3 @@ def _findings(config: Proto, replicas: int, facts: RecordFacts | None) -> Iterat
     yield from check_placeholders(config)
     yield from check_files(config)
     yield from check_train_fields(config)
-    if facts is not None:
-        yield from check_records(config, facts, class_names(config))
-        yield from check_anchors(config, facts)
