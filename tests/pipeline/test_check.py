@@ -325,3 +325,22 @@ def test_cocos_label_map_may_leave_ids_out(records):
         "item { id: 3 name: '/m/0k4j' display_name: 'car' }"
     )
     assert found(records) == []
+
+
+def test_every_real_config_runs_once_it_is_told_classes_and_records(records, real_configs):
+    for path in real_configs:
+        base = load_config(path)
+        kind = base.model.WhichOneof("model")
+        wants = ["train_config.fine_tune_checkpoint="]
+        if base.model.HasField("center_net") and base.model.center_net.keypoint_label_map_path:
+            wants.append(f"model.center_net.keypoint_label_map_path={records.label_map}")
+        resolved = resolve(
+            base,
+            records=records,
+            overrides=Overrides(
+                override=f"model {{ {kind} {{ num_classes: 3 }} }}", assignments=wants
+            ),
+            steps=500,
+        )
+        findings = check_config(resolved.config)
+        assert {each.severity for each in findings} <= {"note"}, (path.name, findings)
