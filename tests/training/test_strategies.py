@@ -101,4 +101,4 @@ def test_two_workers_train_one_model(sample_records, tmp_path):
     assert json.loads((run / "run.json").read_text())["attempts"] == 1
     assert (run / "exported_model" / "saved_model" / "saved_model.pb").is_file()
     assert "step 4 of 4" in messages[0]
-    assert "step" not in messages[1]
+    assert "step 4 of 4" not in messages[1]
