@@ -18,6 +18,7 @@ SLOW = {
     "kills": "a run killed 20 times at random moments (10 minutes)",
     "overfit": "every config of configs/ overfits 8 pictures (half an hour)",
     "families": "a zoo model of each family, from its archive to detections",
+    "transfer": "fine-tuning a zoo model against training from nothing, in steps",
     "bccd": "mAP on real blood cells, three seeds and the preset (an hour and more)",
 }
 
