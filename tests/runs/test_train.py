@@ -244,6 +244,52 @@ def test_moving_averages_are_what_is_evaluated_and_exported(sample_records, tmp_
         np.testing.assert_allclose(exported.get_tensor(weight), expected, rtol=1e-4, atol=1e-6)
 
 
+def test_the_batch_that_fits_is_found_once(sample_records, tmp_path):
+    run = tmp_path / "run"
+    command = [
+        *("train", "--config", CONFIG, "--records", sample_records, "--run", run),
+        *("--batch-size", "auto", "--steps", 2),
+    ]
+    result = tfod(*command)
+    assert result.returncode == 0, result.stderr
+    assert "a batch of 16 fits" in result.stderr
+    search = json.loads((run / "run.json").read_text())["batch_search"]
+    assert search["chosen"] == 16  # the largest power of two within 20 pictures
+    assert [(each["batch"], each["fits"]) for each in search["tries"]] == [(16, True)]
+    assert search["tries"][0]["memory_mb"] > 300
+    assert "batch_size: 16" in (run / "pipeline.config").read_text()
+    explained = tfod("config", "explain", "train_config.batch_size", "--run", run)
+    assert "--batch-size" in explained.stdout, explained.stderr
+    again = tfod(*command)
+    assert (again.returncode, "is finished" in again.stderr) == (0, True)
+    assert "looking for" not in again.stderr
+
+
+def test_auto_does_not_change_the_batch_of_a_run_under_way(finished, sample_records):
+    words_ = ["--config", CONFIG, "--records", sample_records, "--run", finished, "--steps", 7]
+    result = tfod("train", *words_, "--batch-size", "auto")
+    assert result.returncode == 78
+    assert "is a run with a batch size that was given" in result.stderr
+    assert "--fresh" in result.stderr
+
+
+def test_a_checkpoint_whose_data_are_cut_short_is_named(finished, sample_records, tmp_path):
+    import shutil
+
+    import tensorflow as tf
+
+    newest = Path(tf.train.latest_checkpoint(str(finished / "training")))
+    for part in newest.parent.glob(newest.name + ".*"):
+        shutil.copy(part, tmp_path)
+    data = next(tmp_path.glob("*.data-*"))
+    data.write_bytes(data.read_bytes()[: data.stat().st_size // 2])
+    start = f"train_config.fine_tune_checkpoint={tmp_path / newest.name}"
+    result = tfod(*words(sample_records, tmp_path / "run", "--set", start))
+    assert result.returncode == 65, result.stderr
+    assert f"checkpoint {tmp_path / newest.name} cannot be read" in result.stderr
+    assert "hint: fetch it again" in result.stderr
+
+
 def test_a_disk_that_takes_no_more_is_named(sample_records, tmp_path):
     """A limit on file sizes stands for the full disk: the checkpoint does not fit."""
     run = tmp_path / "run"

@@ -11,6 +11,9 @@ import click
 if TYPE_CHECKING:
     from tfod_toolkit.pipeline import Resolved
 
+#: The batch size that is found by trying.
+AUTO = "auto"
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -40,7 +43,31 @@ def overlay_options(command: Command) -> Command:
     return command
 
 
-def base_options(command: Command) -> Command:
+class BatchSize(click.IntRange):
+    """A batch size, or ``auto``."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> Any:
+        """The number, or ``auto`` as it is."""
+        if value == AUTO:
+            return value
+        if isinstance(value, str) and not value.lstrip("+-").isdigit():
+            self.fail(f"{value!r} is neither a number nor {AUTO}", param, context)
+        return super().convert(value, param, context)
+
+    def _describe_range(self) -> str:
+        return f"a number or {AUTO}"
+
+
+def base_options(
+    command: Command,
+    batch_type: click.ParamType[Any] | None = None,
+    batch_help: str = "A new batch size.",
+) -> Command:
     """The config to begin with, and the records and numbers that go into it."""
     decorators = [
         click.option(
@@ -52,7 +79,7 @@ def base_options(command: Command) -> Command:
         click.option("--records", type=click.Path(path_type=Path), help="The folder of records."),
         overlay_options,
         click.option("--steps", type=click.IntRange(1), help="A new number of steps."),
-        click.option("--batch-size", type=click.IntRange(1), help="A new batch size."),
+        click.option("--batch-size", type=batch_type or click.IntRange(1), help=batch_help),
     ]
     for decorate in reversed(decorators):
         command = decorate(command)

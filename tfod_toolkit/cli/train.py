@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tfod_toolkit.cli.options import base_options, resolved_config
+from tfod_toolkit.cli.options import AUTO, BatchSize, base_options, resolved_config
 
 if TYPE_CHECKING:
+    from tfod_toolkit.pipeline import Resolved
     from tfod_toolkit.runs.folder import RunFolder
 
 #: Options that are fields of ``TrainSettings`` by the same name.
@@ -27,7 +29,11 @@ TRAINING_OPTIONS = (
 
 
 @click.command("train", context_settings={"show_default": True})
-@base_options
+@partial(
+    base_options,
+    batch_type=BatchSize(),
+    batch_help="A new batch size; auto: the largest that fits, found by taking real steps.",
+)
 @click.option("--run", type=click.Path(path_type=Path), help="The run's folder.")
 @click.option(
     "--training-dir",
@@ -96,8 +102,13 @@ def command(
     from tfod_toolkit.training.progress import Progress
 
     options = {name: words.pop(name) for name in TRAINING_OPTIONS}
+    with_batch = None
+    if words["batch_size"] == AUTO:
+        words["batch_size"] = None
+        with_batch = partial(_with_batch, words)
     request = TrainRequest(
         resolved=resolved_config(**words),
+        with_batch=with_batch,
         folder=_folder(run, training_dir, export_dir),
         evaluate_every=evaluate_every,
         precision=precision,
@@ -110,6 +121,10 @@ def command(
     )
     with Interruption() as interruption:
         train(request, interruption, Progress())
+
+
+def _with_batch(words: dict[str, Any], batch: int) -> Resolved:
+    return resolved_config(**words | {"batch_size": batch})
 
 
 def _folder(run: Path | None, training: Path | None, export: Path | None) -> RunFolder:

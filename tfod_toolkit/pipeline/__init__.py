@@ -15,7 +15,7 @@ from tfod_toolkit.pipeline.fields import Change, changes, differences, leaves
 from tfod_toolkit.pipeline.findings import Finding
 from tfod_toolkit.pipeline.layers import Layer
 from tfod_toolkit.pipeline.locations import load_config_at, read_overrides
-from tfod_toolkit.pipeline.memory import Device, device_here
+from tfod_toolkit.pipeline.memory import Device, device_here, likely_batch, memory_limit
 from tfod_toolkit.pipeline.resolve import Overrides, Resolved, resolve
 from tfod_toolkit.pipeline.text import load_config, parse_config, save_config, to_text
 
@@ -38,9 +38,11 @@ __all__ = [
     "explain",
     "gather_facts",
     "leaves",
+    "likely_batch",
     "load_config",
     "load_config_at",
     "load_sources",
+    "memory_limit",
     "parse_config",
     "read_overrides",
     "resolve",

@@ -89,8 +89,13 @@ def costs() -> dict[str, Cost]:
     }
 
 
-def estimate(config: Proto) -> Estimate | None:
-    """What training a config takes on one device; ``None`` where that is not known."""
+def estimate(config: Proto, *, half_precision: bool | None = None) -> Estimate | None:
+    """What training a config takes on one device; ``None`` where that is not known.
+
+    Args:
+        config: a ``TrainEvalPipelineConfig``.
+        half_precision: whether activations are kept in 16 bits; ``None``: as the config says.
+    """
     _, model = architecture(config)
     size = input_size(config) or _largest_size(config)
     cost = costs().get(model.feature_extractor.type) if model is not None else None
@@ -100,9 +105,15 @@ def estimate(config: Proto) -> Estimate | None:
     copies = 2 + SLOTS.get(optimizer.WhichOneof("optimizer") or "", 1)
     copies += optimizer.use_moving_average
     activations = cost.per_pixel * size[0] * size[1] + cost.per_picture
-    if config.train_config.use_bfloat16:
+    if config.train_config.use_bfloat16 if half_precision is None else half_precision:
         activations *= HALF
     return Estimate(LIBRARIES + 4.0 * copies * cost.weights, WORKING * activations)
+
+
+def likely_batch(config: Proto, *, half_precision: bool | None = None) -> int | None:
+    """The largest batch for a device of this machine by the estimate; ``None``: not known."""
+    known, device = estimate(config, half_precision=half_precision), device_here()
+    return known.fitting(device.memory) if known and device else None
 
 
 def _largest_size(config: Proto) -> tuple[int, int] | None:
@@ -117,6 +128,12 @@ def _largest_size(config: Proto) -> tuple[int, int] | None:
 def device_here() -> Device | None:
     """The GPU of this machine with the least memory, else its main memory; not by TensorFlow."""
     return _gpu() or _main_memory()
+
+
+def memory_limit() -> int | None:
+    """Bytes of main memory that this machine, or the container around it, has."""
+    device = _main_memory()
+    return device.memory if device else None
 
 
 def _gpu() -> Device | None:

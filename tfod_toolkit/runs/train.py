@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfod_toolkit.errors import ConfigError, Interrupted, TfodError
+from tfod_toolkit.runs.batch import chosen_batch
 from tfod_toolkit.runs.folder import RunFolder
 from tfod_toolkit.runs.manifest import FAILED, FINISHED, INTERRUPTED, Manifest
 from tfod_toolkit.training import StopNow, TrainSettings
-from tfod_toolkit.training.devices import is_chief, prepare_environment
+from tfod_toolkit.training.devices import expected_replicas, is_chief, prepare_environment
 
 if TYPE_CHECKING:
     from tfod_toolkit.pipeline import RecordFacts, Resolved
@@ -35,6 +36,8 @@ class TrainRequest:
     Attributes:
         resolved: the pipeline config, with all that was laid over it.
         folder: where the run lies.
+        with_batch: resolves anew with a batch that is found by trying; ``None``: the batch stands
+            in the config.
         evaluate_every: steps between evaluations; 0: only at the end; ``None``: chosen.
         precision: a Keras policy; ``None``: what the config's ``use_bfloat16`` says.
         fresh: start over, whatever the folder holds.
@@ -44,6 +47,7 @@ class TrainRequest:
 
     resolved: Resolved
     folder: RunFolder
+    with_batch: Callable[[int], Resolved] | None = None
     evaluate_every: int | None = None
     precision: str | None = None
     fresh: bool = False
@@ -61,9 +65,10 @@ def train(request: TrainRequest, interruption: Interruption, progress: Progress)
         Interrupted: a signal came; the same request goes on from there.
         TfodError: whatever else ended it; the manifest says so too.
     """
-    resolved = request.resolved
-    check(resolved, progress)
-    settings = _settings(request, resolved)
+    settings = _settings(request)
+    for note in request.resolved.notes:
+        progress.say(note)
+    facts = _checked(request, progress, expected_replicas(settings.devices))
     prepare_environment(settings.precision)
     if not is_chief():
         _assist(settings, interruption)
@@ -72,14 +77,20 @@ def train(request: TrainRequest, interruption: Interruption, progress: Progress)
         if request.fresh:
             request.folder.clear()
         before = Manifest.read(request.folder.manifest)
-        _check_same_config(request.folder, resolved, before)
+        found: dict[str, Any] = {}
+        if request.with_batch is not None:
+            found = chosen_batch(settings, before, facts, progress)
+            resolved = request.with_batch(found["batch_search"]["chosen"])
+            request = replace(request, resolved=resolved)
+            settings = _settings(request)
+        _check_same_config(request.folder, request.resolved, before)
         if before and before.finished:
             progress.say(
                 f"{request.folder.root} is finished: see {request.folder.report} "
                 "(--fresh starts it over)"
             )
             return before
-        manifest = _start(request, resolved)
+        manifest = _start(request, found)
         try:
             _carry_out(request.folder, settings, manifest, interruption, progress)
         except StopNow:
@@ -98,19 +109,23 @@ def train(request: TrainRequest, interruption: Interruption, progress: Progress)
     return manifest
 
 
-def check(resolved: Resolved, progress: Progress) -> None:
+def _checked(request: TrainRequest, progress: Progress, replicas: int) -> RecordFacts | None:
     """Find what is wrong with a config and its records before anything is built.
+
+    Returns:
+        What the training records hold, where they were read through.
 
     Raises:
         ConfigError: it cannot run; names everything that is wrong.
         BadDataError: records are damaged.
         MissingInputError: records that it names are not there.
     """
-    from tfod_toolkit.pipeline import check_config
+    from tfod_toolkit.pipeline import check_config, device_here
 
-    for note in resolved.notes:
-        progress.say(note)
-    findings = check_config(resolved.config, facts=_facts(resolved.config))
+    # Where the batch is still to be found, one that every device can share stands for it.
+    config = (request.with_batch(replicas) if request.with_batch else request.resolved).config
+    facts = _facts(config)
+    findings = check_config(config, replicas=replicas, facts=facts, device=device_here())
     for finding in findings:
         if not finding.fatal:
             progress.say(f"{finding.severity}: {finding.message}")
@@ -120,6 +135,7 @@ def check(resolved: Resolved, progress: Progress) -> None:
             "the config cannot run: " + "; ".join(finding.message for finding in fatal),
             "; ".join(dict.fromkeys(finding.hint for finding in fatal if finding.hint)),
         )
+    return facts
 
 
 def _facts(config: Any) -> RecordFacts | None:
@@ -144,8 +160,8 @@ def _facts(config: Any) -> RecordFacts | None:
     return facts
 
 
-def _settings(request: TrainRequest, resolved: Resolved) -> TrainSettings:
-    config = resolved.config.train_config
+def _settings(request: TrainRequest) -> TrainSettings:
+    config = request.resolved.config.train_config
     steps = config.num_steps
     every = request.evaluate_every
     if every is None:
@@ -154,7 +170,7 @@ def _settings(request: TrainRequest, resolved: Resolved) -> TrainSettings:
     if precision is None:
         precision = "mixed_bfloat16" if config.use_bfloat16 else "float32"
     return TrainSettings(
-        config=resolved.config,
+        config=request.resolved.config,
         folder=request.folder.training,
         steps=steps,
         evaluate_every=every,
@@ -184,10 +200,11 @@ def _check_same_config(folder: RunFolder, resolved: Resolved, before: Manifest |
         )
 
 
-def _start(request: TrainRequest, resolved: Resolved) -> Manifest:
+def _start(request: TrainRequest, found: Mapping[str, Any]) -> Manifest:
     from tfod_toolkit.dataset import fingerprint
     from tfod_toolkit.pipeline import SOURCES_NAME, save_config, save_sources
 
+    resolved = request.resolved
     save_config(resolved.config, request.folder.config)
     save_sources(resolved.layers, request.folder.root / SOURCES_NAME)
     reader = resolved.config.train_input_reader.tf_record_input_reader
@@ -196,6 +213,7 @@ def _start(request: TrainRequest, resolved: Resolved) -> Manifest:
         "train",
         dict(request.arguments),
         dataset_fingerprint=fingerprint(reader.input_path),
+        **found,
     )
 
 

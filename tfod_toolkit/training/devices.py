@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +59,35 @@ def worker_count() -> int:
     """How many workers ``TF_CONFIG`` names; 1 without it."""
     cluster = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
     return max(1, sum(len(cluster.get(kind, ())) for kind in ("chief", "worker")))
+
+
+def expected_replicas(devices: Sequence[str]) -> int:
+    """How many devices will share a batch, found without TensorFlow.
+
+    Args:
+        devices: as for :func:`distribution_strategy`.
+    """
+    return (len(devices) or max(1, _gpus_in_sight())) * worker_count()
+
+
+def _gpus_in_sight() -> int:
+    """The GPUs that the installed TensorFlow would use."""
+    try:
+        version("tensorflow-cpu")
+    except PackageNotFoundError:
+        pass
+    else:
+        return 0
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return len([name for name in visible.split(",") if name.strip() not in ("", "-1")])
+    try:
+        listed = subprocess.run(
+            ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return 0
+    return sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
 
 
 def is_chief() -> bool:

@@ -10,6 +10,21 @@ from tfod_toolkit.errors import BadDataError, ConfigError, TfodError
 from tfod_toolkit.training.checkpoints import NotFiniteError
 from tfod_toolkit.training.steps import StepBlock
 
+#: How TensorFlow and CUDA's libraries say that memory ran out, where the error's class does not.
+NO_MEMORY = ("out of memory", "failed to allocate", "cuda_error_out_of_memory", "alloc_failed")
+
+
+class OutOfMemory(ConfigError):  # noqa: N818 -- the field's word for it
+    """A batch that does not fit.
+
+    Attributes:
+        reason: TensorFlow's first words on it.
+    """
+
+    def __init__(self, message: str, hint: str, reason: str) -> None:
+        super().__init__(message, hint)
+        self.reason = reason
+
 
 def not_finite(block: StepBlock, names: Sequence[str], images: Sequence[str]) -> NotFiniteError:
     """The error for a block whose last step has a loss that is NaN or infinite.
@@ -57,19 +72,24 @@ def image_names(config: Any, hashes: Sequence[int]) -> list[str]:
 
 
 @contextmanager
-def explained(batch_size: int, replicas: int, precision: str) -> Iterator[None]:
+def explained(config: Any, replicas: int, precision: str) -> Iterator[None]:
     """Turn TensorFlow's errors in the body into ones that say what to do.
 
+    Args:
+        config: the ``TrainEvalPipelineConfig`` that is trained.
+        replicas: devices that share its batch.
+        precision: a Keras policy.
+
     Raises:
-        ConfigError: out of memory; names a batch that would likely fit.
+        OutOfMemory: names a batch that would likely fit.
         BadDataError: the records cannot be read or decoded.
     """
     import tensorflow as tf
 
     try:
         yield
-    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-        raise out_of_memory(error, batch_size, replicas, precision) from error
+    except MemoryError as error:
+        raise out_of_memory(error, config, replicas, precision) from error
     except tf.errors.OutOfRangeError as error:
         raise BadDataError(
             "the training records hold no example",
@@ -80,24 +100,46 @@ def explained(batch_size: int, replicas: int, precision: str) -> Iterator[None]:
             f"a records file is damaged: {error.message.splitlines()[0]}",
             "build the records again with `tfod dataset build`",
         ) from error
-    except tf.errors.InvalidArgumentError as error:
-        raise _invalid(error) from error
+    except tf.errors.OpError as error:
+        if _ran_out_of_memory(error):
+            raise out_of_memory(error, config, replicas, precision) from error
+        if isinstance(error, tf.errors.InvalidArgumentError):
+            raise _invalid(error) from error
+        raise
 
 
-def out_of_memory(
-    error: BaseException, batch_size: int, replicas: int, precision: str
-) -> ConfigError:
+def _ran_out_of_memory(error: Any) -> bool:
+    import tensorflow as tf
+
+    text = str(error.message).lower()
+    return isinstance(error, tf.errors.ResourceExhaustedError) or any(
+        words in text for words in NO_MEMORY
+    )
+
+
+def out_of_memory(error: BaseException, config: Any, replicas: int, precision: str) -> OutOfMemory:
     """The error for a batch that does not fit."""
-    smaller = batch_size // 2 // replicas * replicas
-    message = str(getattr(error, "message", error)).splitlines()
-    where = f" ({message[0][:160]})" if message else ""
-    if smaller == 0:
+    batch = config.train_config.batch_size
+    likely = _likely_batch(config, replicas, precision)
+    reason = " ".join(str(getattr(error, "message", error)).split())[:160]
+    if likely == 0:
         advice = "use a smaller input size (image_resizer)"
     else:
-        advice = f"a batch of {smaller} would likely fit: --batch-size {smaller}"
+        advice = f"a batch of {likely} would likely fit: --batch-size {likely}, or auto to try"
     if precision == "float32":
         advice += ", or keep the batch and use --precision mixed_bfloat16"
-    return ConfigError(f"out of memory with a batch of {batch_size}{where}", advice)
+    where = f" ({reason})" if reason else ""
+    return OutOfMemory(f"out of memory with a batch of {batch}{where}", advice, reason)
+
+
+def _likely_batch(config: Any, replicas: int, precision: str) -> int:
+    """At most half the batch that did not fit, and no more than the estimate gives; 0 for none."""
+    from tfod_toolkit.pipeline import likely_batch
+
+    half = config.train_config.batch_size // 2
+    estimated = likely_batch(config, half_precision=precision != "float32")
+    most = half if estimated is None else min(half, estimated * replicas)
+    return most // replicas * replicas
 
 
 def _invalid(error: Any) -> TfodError:

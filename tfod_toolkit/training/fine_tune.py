@@ -48,9 +48,9 @@ def restore_fine_tune(learner: Learner) -> list[str]:
                 "choose a checkpoint of the model that the config names, or "
                 'fine_tune_checkpoint_type: "classification" for a backbone alone',
             ) from error
-        except tf.errors.OpError as error:
+        except (tf.errors.OpError, IndexError) as error:  # IndexError: a data file cut short
             raise BadDataError(
-                f"checkpoint {prefix} cannot be read: {error.message.splitlines()[0]}",
+                f"checkpoint {prefix} cannot be read: {str(error).splitlines()[0]}",
                 "fetch it again",
             ) from error
     return _account(learner.model.variables, status, prefix, kind)

@@ -73,7 +73,7 @@ class Trainer:
         Raises:
             StopNow: a signal came; a checkpoint of the present step is whole.
             NotFiniteError: a loss or weight became NaN or infinite.
-            ConfigError: out of memory.
+            OutOfMemory: the batch does not fit.
             BadDataError: records that cannot be read.
             CannotWriteError: a file could not be written.
         """
@@ -82,9 +82,8 @@ class Trainer:
         for line in self._log.evaluations:
             self._compare(line["step"], line)
         replicas = self.learner.strategy.num_replicas_in_sync
-        batch = self.learner.train_config.batch_size
         try:
-            with faults.explained(batch, replicas, settings.precision):
+            with faults.explained(settings.config, replicas, settings.precision):
                 stopped = self._run(evaluate)
         except StopNow:
             self.checkpoints.wait()
