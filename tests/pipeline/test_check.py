@@ -221,10 +221,10 @@ def test_one_thing_wrong_is_one_finding_with_a_remedy(records, assignments, find
 
 def test_a_batch_that_replicas_cannot_share_is_refused_with_those_that_they_can(records):
     assert found(records, "train_config.batch_size=6", replicas=4) == [
-        ("error", "a batch of 6 cannot be shared by 4 replicas", "--batch-size 4 or 8")
+        ("error", "a batch of 6 does not divide among 4 devices", "--batch-size 4 or 8")
     ]
     assert found(records, "train_config.batch_size=2", replicas=4) == [
-        ("error", "a batch of 2 cannot be shared by 4 replicas", "--batch-size 4")
+        ("error", "a batch of 2 does not divide among 4 devices", "--batch-size 4")
     ]
 
 

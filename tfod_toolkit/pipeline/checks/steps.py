@@ -34,7 +34,7 @@ def check_batch(config: Proto, replicas: int) -> Iterator[Finding]:
         fitting = [str(size) for size in (below, above) if size]
         yield error(
             "train_config.batch_size",
-            f"a batch of {batch} cannot be shared by {replicas} replicas",
+            f"a batch of {batch} does not divide among {replicas} devices",
             f"--batch-size {' or '.join(fitting)}",
         )
 
