@@ -14,6 +14,7 @@ from tfod_toolkit.odapi.repairs import (
     figure_pixels,
     font_sizes,
     generated_protos,
+    imagenet_weights,
     lab_colours,
     moved_control_flow,
     own_tests,
@@ -36,6 +37,7 @@ REPAIRS = (
     boolean_features,
     sequence_boxes,
     autoaugment,
+    imagenet_weights,
     own_tests,
 )
 
