@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any, TypeAlias
 
 from tfod_toolkit.errors import ConfigError
+from tfod_toolkit.pipeline.treatment import Treatment, Use, honoured, no_effect, refused
 
 Config: TypeAlias = Any
 
@@ -40,84 +40,50 @@ BATCH_SIZE = 8
 BATCH_PIXELS = BATCH_SIZE * 320 * 320
 
 
-class Use(Enum):
-    """What is done with a field of ``eval_config``."""
-
-    HONOURED = "honoured"
-    NO_EFFECT = "no effect"
-    REFUSED = "refused"
-
-
-@dataclass(frozen=True, slots=True)
-class Treatment:
-    """What is done with one field.
-
-    Attributes:
-        use: honoured; without effect here, which is said where it is set; or refused unless it
-            has its default value.
-        how: how it is honoured, or why not.
-    """
-
-    use: Use
-    how: str
-
-
-def _honoured(how: str) -> Treatment:
-    return Treatment(Use.HONOURED, how)
-
-
-def _no_effect(why: str) -> Treatment:
-    return Treatment(Use.NO_EFFECT, why)
-
-
-def _refused(why: str) -> Treatment:
-    return Treatment(Use.REFUSED, why)
-
-
 _LOOP = "a run evaluates every so many steps and at its end, and waits for nothing"
 _GALLERY = "the gallery in the evaluation folder"
 
 #: Every field of ``object_detection.protos.EvalConfig``.
 FIELDS: Mapping[str, Treatment] = {
-    "batch_size": _honoured("pictures of one size shown to the model at once"),
-    "num_visualizations": _honoured(f"pictures in {_GALLERY}: half the worst, half the best"),
-    "num_examples": _honoured("where it is set, only so many examples are measured, the first"),
-    "eval_interval_secs": _no_effect(_LOOP),
-    "max_evals": _no_effect(_LOOP),
-    "save_graph": _refused("TensorFlow 2 evaluates without such a graph"),
-    "visualization_export_dir": _refused(f"pictures are written to {_GALLERY}"),
-    "eval_master": _refused("evaluation runs in the process that asks for it"),
-    "metrics_set": _honoured("COCO's metrics always; any other of TFOD's by TFOD's evaluator"),
-    "parameterized_metric": _honoured("by TFOD's evaluator, from the label map's keypoints"),
-    "export_path": _honoured("detections are written there, in COCO's results format"),
-    "ignore_groundtruth": _refused("`tfod predict` detects without ground truth"),
-    "use_moving_averages": _honoured("averaged weights are what is measured, kept and exported"),
-    "eval_instance_masks": _honoured("masks are measured where they are; true demands them"),
-    "min_score_threshold": _honoured("in the confusion matrix and the gallery"),
-    "max_num_boxes_to_visualize": _honoured("in the gallery"),
-    "skip_scores": _honoured("in the gallery"),
-    "skip_labels": _honoured("in the gallery"),
-    "visualize_groundtruth_boxes": _honoured("the gallery shows them always, beside what is found"),
-    "groundtruth_box_visualization_color": _no_effect("boxes have the colour of their class"),
-    "keep_image_id_for_visualization_export": _no_effect(
+    "batch_size": honoured("pictures of one size shown to the model at once"),
+    "num_visualizations": honoured(f"pictures in {_GALLERY}: half the worst, half the best"),
+    "num_examples": honoured("where it is set, only so many examples are measured, the first"),
+    "eval_interval_secs": no_effect(_LOOP),
+    "max_evals": no_effect(_LOOP),
+    "save_graph": refused("TensorFlow 2 evaluates without such a graph"),
+    "visualization_export_dir": refused(f"pictures are written to {_GALLERY}"),
+    "eval_master": refused("evaluation runs in the process that asks for it"),
+    "metrics_set": honoured("COCO's metrics always; any other of TFOD's by TFOD's evaluator"),
+    "parameterized_metric": honoured("by TFOD's evaluator, from the label map's keypoints"),
+    "export_path": honoured("detections are written there, in COCO's results format"),
+    "ignore_groundtruth": refused("`tfod predict` detects without ground truth"),
+    "use_moving_averages": honoured("averaged weights are what is measured, kept and exported"),
+    "eval_instance_masks": honoured("masks are measured where they are; true demands them"),
+    "min_score_threshold": honoured("in the confusion matrix and the gallery"),
+    "max_num_boxes_to_visualize": honoured("in the gallery"),
+    "skip_scores": honoured("in the gallery"),
+    "skip_labels": honoured("in the gallery"),
+    "visualize_groundtruth_boxes": honoured("the gallery shows them always, beside what is found"),
+    "groundtruth_box_visualization_color": no_effect("boxes have the colour of their class"),
+    "keep_image_id_for_visualization_export": no_effect(
         "the gallery's files are numbered, and gallery.json names their pictures"
     ),
-    "retain_original_images": _no_effect("pictures are measured at their own size, always"),
-    "include_metrics_per_category": _honoured(
+    "retain_original_images": no_effect("pictures are measured at their own size, always"),
+    "include_metrics_per_category": honoured(
         "per_class holds them always; true adds TFOD's flat names"
     ),
-    "all_metrics_per_category": _honoured("likewise, for each of the twelve metrics"),
-    "super_categories": _honoured("the mean of the AP of their classes that have objects"),
-    "recall_lower_bound": _honoured("by precision_at_recall_detection_metrics"),
-    "recall_upper_bound": _honoured("by precision_at_recall_detection_metrics"),
-    "retain_original_image_additional_channels": _refused("pictures have three channels here"),
-    "force_no_resize": _refused("the model is measured as it is exported, with its resizer"),
-    "use_dummy_loss_in_eval": _no_effect("evaluation computes no loss"),
-    "keypoint_edge": _no_effect("the gallery draws boxes alone"),
-    "skip_predictions_for_unlabeled_class": _refused(
+    "all_metrics_per_category": honoured("likewise, for each of the twelve metrics"),
+    "super_categories": honoured("the mean of the AP of their classes that have objects"),
+    "recall_lower_bound": honoured("by precision_at_recall_detection_metrics"),
+    "recall_upper_bound": honoured("by precision_at_recall_detection_metrics"),
+    "retain_original_image_additional_channels": refused("pictures have three channels here"),
+    "force_no_resize": refused("the model is measured as it is exported, with its resizer"),
+    "use_dummy_loss_in_eval": no_effect("evaluation computes no loss"),
+    "keypoint_edge": no_effect("the gallery draws boxes alone"),
+    "skip_predictions_for_unlabeled_class": refused(
         "TFOD reads no labelled classes from tf.train.Example records"
     ),
-    "image_classes_field_map_empty_to_ones": _honoured("by the Open Images challenge metrics"),
+    "image_classes_field_map_empty_to_ones": honoured("by the Open Images challenge metrics"),
 }
 
 

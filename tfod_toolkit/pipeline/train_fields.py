@@ -3,81 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from enum import Enum
 
 from tfod_toolkit.pipeline.findings import Finding, error, note, warning
 from tfod_toolkit.pipeline.protos import Proto
-
-
-class Use(Enum):
-    """What is done with a field."""
-
-    HONOURED = "honoured"
-    NO_EFFECT = "no effect"
-    REFUSED = "refused"
-
-
-@dataclass(frozen=True, slots=True)
-class Treatment:
-    """What is done with one field of ``train_config``.
-
-    Attributes:
-        use: honoured; without effect, which is said where it is set; or refused where it is set to
-            anything but its default.
-        how: how it is honoured, or why not.
-    """
-
-    use: Use
-    how: str
-
-
-def _honoured(how: str) -> Treatment:
-    return Treatment(Use.HONOURED, how)
-
-
-def _no_effect(why: str) -> Treatment:
-    return Treatment(Use.NO_EFFECT, why)
-
+from tfod_toolkit.pipeline.treatment import Treatment, Use, honoured, no_effect, refused
 
 _REPLICAS = "replicas always take each step together"
 _QUEUES = "tf.data reads ahead by itself (num_readers and the like in train_input_reader)"
 
 #: Every field of ``object_detection.protos.TrainConfig``.
 FIELDS: Mapping[str, Treatment] = {
-    "batch_size": _honoured("images in a step, over all replicas"),
-    "data_augmentation_options": _honoured("by TFOD's preprocessor, in their order"),
-    "sync_replicas": _no_effect(_REPLICAS),
-    "keep_checkpoint_every_n_hours": _honoured("checkpoints so far apart are kept for good"),
-    "optimizer": _honoured("by TFOD's builder, moving averages included"),
-    "gradient_clipping_by_norm": _honoured("of all gradients together"),
-    "fine_tune_checkpoint": _honoured("restored before the first step"),
-    "fine_tune_checkpoint_type": _honoured("detection, classification or full"),
-    "fine_tune_checkpoint_version": _honoured("V2; V1 is refused"),
-    "from_detection_checkpoint": _honoured("the type is detection, unless the type is given"),
-    "load_all_detection_checkpoint_vars": Treatment(
-        Use.REFUSED, 'TensorFlow 2 has no such choice; use fine_tune_checkpoint_type: "full"'
+    "batch_size": honoured("images in a step, over all replicas"),
+    "data_augmentation_options": honoured("by TFOD's preprocessor, in their order"),
+    "sync_replicas": no_effect(_REPLICAS),
+    "keep_checkpoint_every_n_hours": honoured("checkpoints so far apart are kept for good"),
+    "optimizer": honoured("by TFOD's builder, moving averages included"),
+    "gradient_clipping_by_norm": honoured("of all gradients together"),
+    "fine_tune_checkpoint": honoured("restored before the first step"),
+    "fine_tune_checkpoint_type": honoured("detection, classification or full"),
+    "fine_tune_checkpoint_version": honoured("V2; V1 is refused"),
+    "from_detection_checkpoint": honoured("the type is detection, unless the type is given"),
+    "load_all_detection_checkpoint_vars": refused(
+        'TensorFlow 2 has no such choice; use fine_tune_checkpoint_type: "full"'
     ),
-    "run_fine_tune_checkpoint_dummy_computation": _no_effect(
+    "run_fine_tune_checkpoint_dummy_computation": no_effect(
         "variables are always made before a checkpoint is restored, without a computation"
     ),
-    "num_steps": _honoured("exactly so many steps"),
-    "startup_delay_steps": _no_effect(_REPLICAS),
-    "bias_grad_multiplier": _honoured("gradients of biases are multiplied by it"),
-    "update_trainable_variables": _honoured("only variables whose names match are trained"),
-    "freeze_variables": _honoured("variables whose names match are not trained"),
-    "replicas_to_aggregate": _no_effect(_REPLICAS),
-    "batch_queue_capacity": _no_effect(_QUEUES),
-    "num_batch_queue_threads": _no_effect(_QUEUES),
-    "prefetch_queue_capacity": _no_effect(_QUEUES),
-    "merge_multiple_label_boxes": _honoured("by TFOD's inputs"),
-    "use_multiclass_scores": _honoured("by TFOD's inputs"),
-    "add_regularization_loss": _honoured("by TFOD's losses"),
-    "max_number_of_boxes": _no_effect("train_input_reader.max_number_of_boxes is what counts"),
-    "unpad_groundtruth_tensors": _honoured("by TFOD's losses"),
-    "retain_original_images": _honoured("by TFOD's inputs"),
-    "use_bfloat16": _honoured("as --precision mixed_bfloat16, unless --precision is given"),
-    "summarize_gradients": _honoured("their norm is among the metrics"),
+    "num_steps": honoured("exactly so many steps"),
+    "startup_delay_steps": no_effect(_REPLICAS),
+    "bias_grad_multiplier": honoured("gradients of biases are multiplied by it"),
+    "update_trainable_variables": honoured("only variables whose names match are trained"),
+    "freeze_variables": honoured("variables whose names match are not trained"),
+    "replicas_to_aggregate": no_effect(_REPLICAS),
+    "batch_queue_capacity": no_effect(_QUEUES),
+    "num_batch_queue_threads": no_effect(_QUEUES),
+    "prefetch_queue_capacity": no_effect(_QUEUES),
+    "merge_multiple_label_boxes": honoured("by TFOD's inputs"),
+    "use_multiclass_scores": honoured("by TFOD's inputs"),
+    "add_regularization_loss": honoured("by TFOD's losses"),
+    "max_number_of_boxes": no_effect("train_input_reader.max_number_of_boxes is what counts"),
+    "unpad_groundtruth_tensors": honoured("by TFOD's losses"),
+    "retain_original_images": honoured("by TFOD's inputs"),
+    "use_bfloat16": honoured("as --precision mixed_bfloat16, unless --precision is given"),
+    "summarize_gradients": honoured("their norm is among the metrics"),
 }
 
 #: Fields that every zoo config sets, though nothing in TensorFlow 2 reads them: one note for all.
