@@ -1,5 +1,8 @@
 """A run killed 20 times at random moments with ``kill -9``, gone on with each time.
 
+Every fourth kill comes at a random moment of the start (imports, building, restoring, tracing), the
+others within seconds of the first step, among checkpoints and evaluations.
+
 Checks what must hold after each: it resumes, from no more than one checkpoint interval before the
 last step it had logged, and in the end every step stands in ``metrics.jsonl`` once and the model
 evaluates.
@@ -19,6 +22,8 @@ from pathlib import Path
 from benchmarks.programs import resolved_config, sample_records, timed, toolkit, work_folder
 
 KILLS, EVERY = 20, 20
+#: How long after its start, or its first step, a run is killed at the latest.
+START_SECONDS, STEPPING_SECONDS = 12.0, 9.0
 CONFIG, STEPS = "ssd_mobilenet_v2_160", 1500
 
 
@@ -51,24 +56,39 @@ def main() -> None:
     command = toolkit("train", "--config", config, "--run", run, "--checkpoint-every", EVERY)
     reached = lost = 0
     for number in range(KILLS):
-        process = subprocess.Popen(
-            [*command, "--evaluate-every", "60"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        time.sleep(chance.uniform(4, 24))
-        process.send_signal(signal.SIGKILL)
-        output, _ = process.communicate()
+        output = killed([*command, "--evaluate-every", "60"], chance, at_start=number % 4 == 3)
         start = resumed_step(output)
         if "tracing" in output and start < reached - EVERY:
             sys.exit(f"kill {number}: resumed at {start}, had logged {reached}")
         if "tracing" in output:
             lost = max(lost, reached - start)
             reached = last_step(run)
-        print(f"  kill {number + 1}: resumed at {start}, killed at {reached}", flush=True)
+        said = output.strip().splitlines()[-1] if output.strip() else "(nothing said yet)"
+        print(
+            f"  kill {number + 1}: resumed at {start}, logged {reached}, after: {said}", flush=True
+        )
     finish([*command, "--evaluate-every", "60"], run, records)
     print(f"  {KILLS} kills; most steps taken again: {lost} (interval {EVERY}); each logged once")
+
+
+def killed(command: list[str], chance: random.Random, *, at_start: bool) -> str:
+    """Run a command, kill it at a random moment, and give what it had said."""
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1
+    )
+    assert process.stdout is not None
+    said = []
+    if at_start:
+        time.sleep(chance.uniform(0.5, START_SECONDS))
+    else:
+        for line in process.stdout:
+            said.append(line)
+            if line.startswith("step "):
+                break
+        time.sleep(chance.uniform(0, STEPPING_SECONDS))
+    process.send_signal(signal.SIGKILL)
+    rest, _ = process.communicate()
+    return "".join([*said, rest])
 
 
 def finish(command: list[str], run: Path, records: Path) -> None:
