@@ -44,11 +44,17 @@ def test_an_object_is_read(s3):
     assert read_object(f"s3://{BUCKET}/a/b.json") == b"{}"
 
 
-@pytest.mark.parametrize("url", [f"s3://{BUCKET}/none", "s3://nobucket/none"])
-def test_an_object_that_is_not_there_is_named(s3, url):
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        (f"s3://{BUCKET}/none", f"there is no object s3://{BUCKET}/none"),
+        ("s3://nobucket/none", "there is no bucket nobucket (for s3://nobucket/none)"),
+    ],
+)
+def test_an_object_that_is_not_there_is_named(s3, url, said):
     with pytest.raises(MissingInputError) as caught:
         read_object(url)
-    assert caught.value.message == f"there is no object {url}"
+    assert caught.value.message == said
 
 
 @pytest.mark.parametrize("url", ["s3://bucket", "s3:///key", "http://x/y"])

@@ -6,20 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tfod_toolkit.errors import (
-    DeniedError,
-    MissingInputError,
-    TfodError,
-    UnavailableError,
-    UsageError,
-)
+from tfod_toolkit.cloud.session import ABSENT, CHANGED, error_code, explained, s3_client
+from tfod_toolkit.errors import UnavailableError, UsageError
 
 if TYPE_CHECKING:
     from tfod_toolkit.zoo import Opened
-
-_ABSENT = ("NoSuchKey", "NoSuchBucket", "404", "NotFound")
-_CHANGED = ("PreconditionFailed", "412", "InvalidRange", "416")
-_DENIED = ("AccessDenied", "403", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken")
 
 
 def split_url(url: str) -> tuple[str, str]:
@@ -46,9 +37,9 @@ def read_object(url: str) -> bytes:
 
     bucket, key = split_url(url)
     try:
-        content: bytes = _client().get_object(Bucket=bucket, Key=key)["Body"].read()
+        content: bytes = s3_client().get_object(Bucket=bucket, Key=key)["Body"].read()
     except (BotoCoreError, ClientError) as error:
-        raise _explained(url, error) from error
+        raise explained(url, error) from error
     return content
 
 
@@ -68,7 +59,7 @@ def open_object(url: str, start: int, version: str) -> Iterator[Opened]:
     bucket, key = split_url(url)
     ranged = {"Range": f"bytes={start}-", "IfMatch": version} if start and version else {}
     try:
-        answer = _client().get_object(Bucket=bucket, Key=key, **ranged)
+        answer = s3_client().get_object(Bucket=bucket, Key=key, **ranged)
     except (BotoCoreError, ClientError) as error:
         raise _as_transport(url, error) from error
     begins = start if ranged else 0
@@ -97,40 +88,13 @@ class _Guarded:
         return chunk
 
 
-def _client() -> Any:
-    import boto3
-
-    # A session of its own: the default one is not to be shared between threads.
-    return boto3.session.Session().client("s3")
-
-
 def _as_transport(url: str, error: Exception) -> Exception:
     from tfod_toolkit.zoo import BrokenOffError, NotThereError, StaleError
 
-    code = _code(error)
-    if code in _ABSENT:
+    code = error_code(error)
+    if code in ABSENT:
         return NotThereError(url)
-    if code in _CHANGED:
+    if code in CHANGED:
         return StaleError("the archive has changed")
-    explained = _explained(url, error)
-    return BrokenOffError(str(error)) if isinstance(explained, UnavailableError) else explained
-
-
-def _explained(url: str, error: Exception) -> TfodError:
-    from botocore.exceptions import NoCredentialsError, PartialCredentialsError
-
-    code = _code(error)
-    if code in _ABSENT:
-        return MissingInputError(f"there is no object {url}", "check its bucket and key")
-    if isinstance(error, NoCredentialsError | PartialCredentialsError):
-        return DeniedError(
-            f"{url}: there are no AWS credentials", "log in: aws configure, or set AWS_PROFILE"
-        )
-    if code in _DENIED:
-        return DeniedError(f"{url}: {code}", "ask for s3:GetObject on it, or use other credentials")
-    return UnavailableError(f"{url}: {error}", "try again later")
-
-
-def _code(error: Exception) -> str:
-    response = getattr(error, "response", None) or {}
-    return str(response.get("Error", {}).get("Code", ""))
+    refusal = explained(url, error)
+    return BrokenOffError(str(error)) if isinstance(refusal, UnavailableError) else refusal
