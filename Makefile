@@ -16,10 +16,10 @@ setup:  ## Make .venv with TensorFlow, TFOD and the toolkit
 setup-dev:
 	@$(PYTHON) scripts/bootstrap.py dev
 
-demo: setup  ## Train a detector from nothing and draw what it finds (about 8 minutes)
+demo: setup  ## Train a detector from nothing and draw what it finds (about 5 minutes)
 	@$(BIN)/python scripts/demo.py $(DEMO)
 
-test: setup-dev  ## Run every test (about 20 minutes on 2 cores)
+test: setup-dev  ## Run every test (about 15 minutes on 2 cores)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 test-upstream: setup-dev  ## Run TFOD's own tests against the list of those that cannot pass
