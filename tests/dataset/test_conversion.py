@@ -155,7 +155,7 @@ def test_masks_are_turned_with_their_picture(tmp_path):
     settings = ConvertSettings(LabelMap.of(["mark"]), masks=True)
     one = sample(tmp_path / "x.jpg", data, (WIDTH, HEIGHT), mask=mask)
     example = parse_example(convert(one, "x", settings).record, "x")
-    found = decode_image(example.masks[0], "mask") * 255
+    found = decode_image(example.masks[0], "mask")
     np.testing.assert_allclose(example.boxes[0], box_of_mark(found), atol=1e-6)
 
 
@@ -177,5 +177,5 @@ def test_an_image_too_large_for_memory(tmp_path, monkeypatch):
     def too_large(*args: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("tfod_toolkit.dataset.conversion.stored_image", too_large)
+    monkeypatch.setattr("tfod_toolkit.dataset.fitting.stored_image", too_large)
     assert convert(one, "x", SETTINGS).faults[0].reason == "is too large for this machine"

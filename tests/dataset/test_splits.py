@@ -2,25 +2,57 @@
 
 from __future__ import annotations
 
+import sqlite3
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tfod_toolkit.dataset import Sample, SplitSettings
-from tfod_toolkit.dataset.splits import Split, split_samples
-from tfod_toolkit.errors import UsageError
+from tfod_toolkit.dataset import Annotation, Fault, Note, Sample, SplitSettings
+from tfod_toolkit.dataset.formats.files import Files
+from tfod_toolkit.dataset.index import Index, add_samples, empty_index
+from tfod_toolkit.dataset.splits import assign_splits
+from tfod_toolkit.errors import MissingInputError, UsageError
 
 
-def sample(name: str, *splits: str) -> Sample:
-    return Sample(Path(f"{name}.jpg"), Path(f"{name}.xml"), None, (), frozenset(splits))
+def sample(name: str, *splits: str, classes: str = "", group: str = "") -> Sample:
+    found = tuple(Annotation(c, (0, 0, 1, 1), "x", n) for n, c in enumerate(classes))
+    return Sample(
+        Path(f"/d/{name}.jpg"), Path(f"/d/{name}.xml"), None, found, frozenset(splits), group=group
+    )
 
 
-def names(samples: tuple[Sample, ...]) -> str:
-    return "".join(sorted(sample.image.stem for sample in samples))
+@dataclass
+class Split:
+    """What became of samples."""
+
+    training: list[str]
+    testing: list[str]
+    how: str
+    faults: list[Fault]
+    notes: list[Note]
+
+
+def index_of(samples: list[Sample], folder: Path) -> Index:
+    database = sqlite3.connect(":memory:")
+    index = empty_index(Path("/d"), "voc", Files(Path("/d"), folder / "files.sqlite"), database)
+    add_samples(index, samples)
+    return index
+
+
+def split_samples(samples: list[Sample], settings: SplitSettings) -> Split:
+    index = index_of(samples, Path("/nowhere"))
+    how = assign_splits(index, settings)
+    query = "SELECT image FROM samples WHERE part = ? ORDER BY image"
+    parts = [
+        [Path(image).stem for (image,) in index.database.execute(query, (part,))]
+        for part in ("training", "testing")
+    ]
+    return Split(*parts, how, list(index.faults()), list(index.notes()))
 
 
 def both(split: Split) -> tuple[str, str]:
-    return names(split.training), names(split.testing)
+    return "".join(split.training), "".join(split.testing)
 
 
 TRAIN, VAL = sample("a", "train", "trainval"), sample("b", "val", "trainval")
@@ -50,7 +82,7 @@ def test_the_sources_own_splits(samples, expected, how):
     split = split_samples(samples, SplitSettings())
     assert both(split) == expected
     assert split.how == how
-    assert split.faults == ()
+    assert split.faults == []
 
 
 def test_splits_that_were_asked_for():
@@ -106,3 +138,60 @@ def test_all_in_one_list_are_drawn_from():
 def test_a_fraction_without_sense():
     with pytest.raises(UsageError, match=r"--testing-fraction is 1.5"):
         SplitSettings(fraction=1.5)
+
+
+def test_a_draw_is_stratified_by_the_rarest_class():
+    many = [sample(f"{n:03d}", classes="a" * 3 + ("b" if n % 10 == 0 else "")) for n in range(100)]
+    split = split_samples(many, SplitSettings(fraction=0.2))
+    assert len(split.testing) == 20
+    assert sum(int(name) % 10 == 0 for name in split.testing) == 2
+    two = [*many, sample("x1", classes="c"), sample("x2", classes="c")]
+    split = split_samples(two, SplitSettings(fraction=0.5))
+    assert sum(name.startswith("x") for name in split.testing) == 1
+
+
+@pytest.mark.parametrize("group", ["", r"(d\d)_", "folder"])
+def test_groups_stay_together(group):
+    named = {"": "{n:03d}", r"(d\d)_": "d{g}_{n:03d}", "folder": "d{g}/{n:03d}"}[group]
+    many = [
+        sample(named.format(n=n, g=n % 7), classes="ab"[n % 2], group="" if group else str(n % 7))
+        for n in range(70)
+    ]
+    split = split_samples(many, SplitSettings(fraction=0.3, group=group))
+    of = {Path(one.image).stem: n % 7 for n, one in enumerate(many)}
+    train, test = ({of[name] for name in part} for part in (split.training, split.testing))
+    assert not train & test
+    assert len(test) == 2
+    assert split.how.endswith(", groups kept together")
+
+
+def test_folds_are_apart_and_make_the_whole():
+    folds = [split_samples(MANY, SplitSettings(folds=4, fold=n)) for n in (1, 2, 3, 4)]
+    assert [len(fold.testing) for fold in folds] == [25] * 4
+    assert sorted(name for fold in folds for name in fold.testing) == sorted(
+        one.image.stem for one in MANY
+    )
+    assert folds[0].how == "fold 1 of 4 by seed 0"
+    with pytest.raises(UsageError, match="--fold 5 of --folds 4 is not possible"):
+        SplitSettings(folds=4, fold=5)
+
+
+def test_lists_of_images(tmp_path):
+    listed = tmp_path / "test images.txt"
+    listed.write_text("001.jpg\nsome/where/002.jpg\n003\nnobody.jpg\n")
+    split = split_samples(MANY, SplitSettings(testing_list=listed))
+    assert split.testing == ["001", "002", "003"]
+    assert len(split.training) == 97
+    assert [str(fault) for fault in split.faults] == [
+        f"{listed}: line 4: there is no image nobody.jpg"
+    ]
+    both_ = SplitSettings(training_list=listed, testing_list=listed)
+    faults = split_samples(MANY, both_).faults
+    assert "002.jpg: is listed for training and for testing" in str(faults[2])
+    with pytest.raises(MissingInputError, match="cannot read the list of images"):
+        split_samples(MANY, SplitSettings(testing_list=tmp_path / "none"))
+
+
+def test_a_pattern_that_is_none():
+    with pytest.raises(UsageError, match=r"--group-by '\(' is not a regular expression"):
+        SplitSettings(group="(")

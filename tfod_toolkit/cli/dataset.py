@@ -111,7 +111,7 @@ def sample(
 @command.command()
 @click.argument("source", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--format", "format_", default="voc", show_default=True, help="Of the annotations.")
+@click.option("--format", "format_", default="auto", show_default=True, help="Of the annotations.")
 @click.option(
     "--classes",
     help="Which class has which id: a label map (.pbtxt), a text file with a name on each line, "
@@ -138,7 +138,9 @@ def sample(
     help="The part drawn for testing where SOURCE has no splits.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of that draw and the order.")
-@click.option("--shards", type=int, default=1, show_default=True, help="Files for each split.")
+@click.option(
+    "--shards", type=int, default=0, show_default=True, help="Files for each split; 0: of 100 MB."
+)
 @click.option("--masks", is_flag=True, help="With instance masks (SegmentationObject/*.png).")
 @click.option("--clip", is_flag=True, help="Cut boxes that reach out of the image; keep them.")
 @click.option("--allow-bad", is_flag=True, help="Exit with 0 although something was left out.")
@@ -229,7 +231,9 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
 
         def show(done: int, total: int) -> None:
             speed = bar.tasks[0].speed
-            bar.update(task, completed=done, total=total, rate=f"{speed:.0f}" if speed else "-")
+            bar.update(
+                task, completed=done, total=total or None, rate=f"{speed:.0f}" if speed else "-"
+            )
 
         yield show
 
@@ -243,8 +247,9 @@ def _plain_progress(what: str) -> Callable[[int, int], None]:
         if now - last >= PLAIN_INTERVAL:
             last = now
             rate = done / (now - began)
-            left = (total - done) / rate
-            click.echo(f"{done:,} of {total:,} {what}, {rate:.0f}/s, {left:.0f} s left", err=True)
+            whole = f" of {total:,}" if total else ""
+            left = f", {(total - done) / rate:.0f} s left" if total and rate else ""
+            click.echo(f"{done:,}{whole} {what}, {rate:.0f}/s{left}", err=True)
 
     return show
 

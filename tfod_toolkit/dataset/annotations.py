@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+import marshal
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 #: ymin, xmin, ymax, xmax.
 Box = tuple[float, float, float, float]
+#: Name, x, y in pixels, and COCO's visibility: 0 not labelled, 1 hidden, 2 visible.
+Keypoint = tuple[str, float, float, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """Which pixels belong to an annotation, in one of the ways that tools write it.
+
+    Attributes:
+        polygons: outlines, each x, y, x, y, ... in pixels.
+        rle: COCO's run lengths: width and height of the image, and the runs, compressed or not.
+        png: an image of the image's size; what is not 0 belongs to the annotation.
+    """
+
+    polygons: tuple[tuple[float, ...], ...] = ()
+    rle: tuple[int, int, str | tuple[int, ...]] | None = None
+    png: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +33,7 @@ class Annotation:
     """One labelled box of one image, as the annotator's tool wrote it.
 
     Attributes:
-        name: its class.
+        name: its class, with whatever blanks there are around it.
         box_px: ymin, xmin, ymax, xmax, in pixels of the sample's ``size``.
         where: names it within its file (``object 3``).
         number: its place among the image's annotations as written, from 1; its value in an
@@ -23,6 +42,9 @@ class Annotation:
         truncated: a part of it is outside the picture.
         view: the pose it is seen in.
         is_crowd: a crowd, not one thing.
+        area: of its mask in pixels, where its file says it.
+        mask: its pixels, where its file says them.
+        keypoints: in the order of its class, where its file has them.
     """
 
     name: str
@@ -33,19 +55,25 @@ class Annotation:
     truncated: bool = False
     view: str = ""
     is_crowd: bool = False
+    area: float | None = None
+    mask: Mask | None = None
+    keypoints: tuple[Keypoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One image with its annotations, between a reader and the records.
+    """One image with its annotations, between a reader and a writer.
 
     Attributes:
-        image: its file.
+        image: its file; of an image inside a records file, that file and the image's name.
         source: the file that annotates it.
         size: the width and height that the annotations are made for, where their file says it.
         annotations: what is in it.
         splits: the splits that its source puts it in, by their names there.
         mask: an image of instances, whose pixels hold the number of an annotation.
+        group: what it must not be parted from: the video that it is a frame of.
+        record: the records file that the image lies in, and where its record begins there.
+        name: what it is known by, where that is not its file's name.
     """
 
     image: Path
@@ -54,6 +82,9 @@ class Sample:
     annotations: tuple[Annotation, ...]
     splits: frozenset[str] = frozenset()
     mask: Path | None = None
+    group: str = ""
+    record: tuple[Path, int] | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +95,13 @@ class Fault:
         path: its file.
         reason: what is wrong with it.
         where: the place in the file, where it is not the whole of it.
+        code: the kind of fault, see :mod:`tfod_toolkit.dataset.findings`.
     """
 
     path: Path
     reason: str
     where: str = ""
+    code: str = "annotation-unreadable"
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
@@ -82,7 +115,56 @@ class Note:
     Attributes:
         path: the file.
         text: what is so; the same for all files that it is so of.
+        code: the kind of it, see :mod:`tfod_toolkit.dataset.findings`.
     """
 
     path: Path
     text: str
+    code: str = "note"
+
+
+def pack(sample: Sample) -> bytes:
+    """A sample in few bytes, fast; for :func:`unpack` of the same Python alone."""
+    return marshal.dumps(
+        (
+            str(sample.image),
+            str(sample.source),
+            sample.size,
+            [_packed(annotation) for annotation in sample.annotations],
+            sample.splits,
+            str(sample.mask) if sample.mask else None,
+            sample.group,
+            (str(sample.record[0]), sample.record[1]) if sample.record else None,
+            sample.name,
+        )
+    )
+
+
+def unpack(data: bytes) -> Sample:
+    """What :func:`pack` packed."""
+    image, source, size, annotations, splits, mask, group, record, name = marshal.loads(data)  # noqa: S302 -- our own bytes
+    return Sample(
+        Path(image),
+        Path(source),
+        size,
+        tuple(_unpacked(fields) for fields in annotations),
+        splits,
+        Path(mask) if mask else None,
+        group,
+        (Path(record[0]), record[1]) if record else None,
+        name,
+    )
+
+
+def _packed(one: Annotation) -> tuple[object, ...]:
+    mask = (one.mask.polygons, one.mask.rle, one.mask.png) if one.mask else None
+    first = (one.name, one.box_px, one.where, one.number, one.difficult, one.truncated)
+    return (*first, one.view, one.is_crowd, one.area, mask, one.keypoints)
+
+
+def _unpacked(fields: tuple[Any, ...]) -> Annotation:
+    name, box, where, number, difficult, truncated, view, crowd, area, mask, points = fields
+    mask = Mask(*mask) if mask else None
+    return Annotation(
+        name, box, where, number, difficult, truncated, view, crowd, area, mask, points
+    )

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import cycle
 from pathlib import Path
-from random import Random
 
 from tfod_toolkit import __version__
-from tfod_toolkit.dataset.annotations import Fault, Note, Sample
-from tfod_toolkit.dataset.conversion import Converted, ConvertSettings, convert
-from tfod_toolkit.dataset.formats import reader
+from tfod_toolkit.dataset.annotations import Fault, Note
+from tfod_toolkit.dataset.conversion import ConvertSettings
+from tfod_toolkit.dataset.index import Index, Progress, Source, close_index, open_index
 from tfod_toolkit.dataset.labels import LabelMap, write_label_map
+from tfod_toolkit.dataset.pixels import ImageSettings
 from tfod_toolkit.dataset.records import (
     INFO,
     LABEL_MAP,
@@ -26,13 +22,17 @@ from tfod_toolkit.dataset.records import (
     find_records,
     split_file_names,
 )
-from tfod_toolkit.dataset.splits import Split, SplitSettings, split_samples
+from tfod_toolkit.dataset.shards import Converter, Shards, digest_notes, write_split
+from tfod_toolkit.dataset.splits import SplitSettings, assign_splits
 from tfod_toolkit.dataset.staging import staged
-from tfod_toolkit.dataset.tfrecord import RecordWriter, fingerprint
+from tfod_toolkit.dataset.tfrecord import fingerprint
 from tfod_toolkit.errors import BadDataError, UsageError
 
 #: Faults that an error quotes.
 QUOTED = 10
+#: As large as a shard should be where nothing else is asked for.
+SHARD_BYTES = 100_000_000
+_REPLACED = (f"{TRAINING}.record*", f"{TESTING}.record*", LABEL_MAP, INFO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +40,31 @@ class BuildSettings:
     """How to build records.
 
     Attributes:
-        format: of the annotations, see :data:`~tfod_toolkit.dataset.formats.FORMATS`.
+        format: of the annotations, see :data:`~tfod_toolkit.dataset.formats.FORMATS`; ``auto``:
+            found by looking.
         split: which images train and which test.
         label_map: the classes' ids; ``None``: the classes found, by the alphabet.
-        shards: files for each split.
+        shards: files for each split; 0: as many as make about 100 MB each.
         clip: cut boxes that reach out of the image, where they would be left out.
         masks: with instance masks; images without them are left out.
+        keypoints: with keypoints.
+        image: what is done to images.
+        images: a further folder of images.
     """
 
-    format: str = "voc"
+    format: str = "auto"
     split: SplitSettings = field(default_factory=SplitSettings)
     label_map: LabelMap | None = None
-    shards: int = 1
+    shards: int = 0
     clip: bool = False
     masks: bool = False
+    keypoints: bool = False
+    image: ImageSettings = field(default_factory=ImageSettings)
+    images: Path | None = None
 
     def __post_init__(self) -> None:
-        if not 1 <= self.shards <= 99_999:
-            raise UsageError(f"--shards is {self.shards}; it must be from 1 to 99999")
+        if not 0 <= self.shards <= 99_999:
+            raise UsageError(f"--shards is {self.shards}; it must be from 0 to 99999")
 
 
 @dataclass(slots=True)
@@ -88,6 +95,7 @@ class BuildReport:
         fingerprint: of the records, see :func:`~tfod_toolkit.dataset.tfrecord.fingerprint`.
         faults: what was left out.
         notes: what is worth knowing.
+        format: of the annotations.
     """
 
     classes: LabelMap
@@ -96,12 +104,13 @@ class BuildReport:
     fingerprint: str
     faults: tuple[Fault, ...]
     notes: tuple[Note, ...]
+    format: str
 
     def as_json(self, source: Path, settings: BuildSettings) -> dict[str, object]:
         """What ``dataset.json`` says."""
         return {
             "made_by": f"tfod dataset build {__version__}",
-            "format": settings.format,
+            "format": self.format,
             "source": str(source.resolve()),
             "classes": {str(number): name for number, name in self.classes.names.items()},
             "split": self.how,
@@ -119,6 +128,7 @@ class BuildReport:
             },
             "fingerprint": self.fingerprint,
             "masks": settings.masks,
+            "keypoints": settings.keypoints,
             "left_out": [
                 {"file": str(fault.path), "where": fault.where, "reason": fault.reason}
                 for fault in self.faults
@@ -128,186 +138,156 @@ class BuildReport:
 
 
 def build_records(
-    source: Path,
-    out: Path,
-    settings: BuildSettings,
-    progress: Callable[[int, int], None] | None = None,
+    source: Path, out: Path, settings: BuildSettings, progress: Progress | None = None
 ) -> BuildReport:
     """Build records of a folder of annotated images; whole or not at all.
 
+    A build that is interrupted goes on where it stopped when it is called again with the same
+    settings, if no file of the source has changed.
+
     Args:
-        source: the folder; it is only read.
+        source: the folder, or its file of annotations; it is only read.
         out: the folder for the records; records that it has from before are replaced.
         settings: how.
-        progress: called with the images done and their whole number.
+        progress: called with the images done and their whole number (0 while it is not known).
 
     Raises:
         MissingInputError: there is no source, or nothing of the format in it.
         BadDataError: no image of a split can be used; the error quotes the reasons.
         UsageError: the settings do not fit the source.
         CannotWriteError: ``out`` cannot be written.
+        Interrupted: by a signal.
     """
-    samples, faults, notes = _read(source, settings.format)
-    label_map = settings.label_map or _found_classes(samples, source, faults)
-    split = split_samples(samples, settings.split)
-    faults += split.faults
-    notes += split.notes
-    converter = _Converter(
-        ConvertSettings(label_map, settings.clip, settings.masks),
-        _source_ids((*split.training, *split.testing), source),
-        len(split.training) + len(split.testing),
-        progress,
-    )
-    with staged(out, (f"{TRAINING}.record*", f"{TESTING}.record*", LABEL_MAP, INFO)) as stage:
-        counts = {}
-        # In a random order, since annotators go class by class and TFOD's shuffle sees but a part.
-        ordered = list(split.training)
-        Random(settings.split.seed).shuffle(ordered)  # noqa: S311 -- no secret
-        for name, part in ((TRAINING, ordered), (TESTING, list(split.testing))):
-            if part:
-                counts[name] = _write_split(stage, name, part, settings.shards, converter)
-        _check_any(source, split, counts, [*faults, *converter.faults])
-        write_label_map(stage / LABEL_MAP, label_map)
-        files = [stage / file for split_counts in counts.values() for file in split_counts.files]
-        report = BuildReport(
-            label_map,
-            counts,
-            split.how,
-            fingerprint(files),
-            (*faults, *converter.faults),
-            (*notes, *converter.notes, *_class_notes(label_map, counts, source)),
-        )
+    where = Source(source, settings.format, settings.images)
+    where.check()
+    with staged(out, _REPLACED, resumed="build") as stage:
+        work = stage / ".index"
+        work.mkdir(exist_ok=True)
+        index = open_index(where, work, progress)
+        try:
+            report = _build(index, stage, source, settings, progress)
+        finally:
+            close_index(index)
         info = json.dumps(report.as_json(source, settings), indent=2, ensure_ascii=False)
         (stage / INFO).write_text(info + "\n", encoding="utf-8")
-    find_records(out, need=tuple(counts))
+    find_records(out, need=tuple(report.splits))
     return report
 
 
-def _read(source: Path, format_: str) -> tuple[list[Sample], list[Fault], list[Note]]:
-    samples: list[Sample] = []
-    faults: list[Fault] = []
-    notes: list[Note] = []
-    for item in reader(format_)(source):
-        if isinstance(item, Sample):
-            samples.append(item)
-        elif isinstance(item, Fault):
-            faults.append(item)
-        else:
-            notes.append(item)
-    if not samples:
-        raise _nothing(f"no image of {source} can be used", faults)
-    return samples, faults, notes
+def _build(
+    index: Index, stage: Path, source: Path, settings: BuildSettings, progress: Progress | None
+) -> BuildReport:
+    if not index.count():
+        raise _nothing(f"no image of {source} can be used", list(index.faults()))
+    shards = Shards.resumed(index, stage, repr(settings))
+    label_map = settings.label_map or found_classes(index, source)
+    how = shards.how
+    if how is None:
+        how = assign_splits(index, settings.split)
+        shards.begin(how)
+    totals = dict(
+        index.database.execute(
+            "SELECT part, count(*) FROM samples WHERE part IS NOT NULL GROUP BY part"
+        )
+    )
+    converter = Converter(
+        index,
+        ConvertSettings(
+            label_map,
+            settings.clip,
+            settings.masks,
+            keypoint_names(index) if settings.keypoints else (),
+            settings.image,
+        ),
+        sum(totals.values()),
+        progress,
+    )
+    counts: dict[str, SplitCounts] = {}
+    for name in (TRAINING, TESTING):
+        if totals.get(name):
+            files = split_file_names(name, settings.shards or shards_for(index, name))
+            counts[name] = write_split(shards, converter, name, SplitCounts(files=files))
+    for name, found in counts.items():
+        if not found.images:
+            reason = f"none of the {totals[name]} {name} images of {source} can be used"
+            raise _nothing(reason, list(index.faults()))
+    write_label_map(stage / LABEL_MAP, label_map)
+    files_ = [stage / file for found in counts.values() for file in found.files]
+    more = (*digest_notes(index), *_class_notes(index, label_map, counts, source))
+    return BuildReport(
+        label_map,
+        counts,
+        how,
+        fingerprint(files_),
+        tuple(index.faults()),
+        (*index.notes(), *more),
+        index.format,
+    )
 
 
-def _found_classes(samples: Sequence[Sample], source: Path, faults: Sequence[Fault]) -> LabelMap:
-    names = {annotation.name for sample in samples for annotation in sample.annotations}
+def found_classes(index: Index, source: Path) -> LabelMap:
+    """The label map of the classes that an index's annotations have, by the alphabet.
+
+    Raises:
+        BadDataError: there are none.
+    """
+    names = {name.strip() for name in index.class_names()}
     if not names:
-        raise _nothing(f"no annotation of {source} can be used", faults)
+        raise _nothing(f"no annotation of {source} can be used", list(index.faults()))
     return LabelMap.of(sorted(names))
 
 
-def _source_ids(samples: Sequence[Sample], source: Path) -> dict[Path, str]:
-    """What evaluation knows images by: file names, or paths where two have one name."""
-    times = Counter(sample.image.name for sample in samples)
-    return {
-        sample.image: sample.image.name
-        if times[sample.image.name] == 1
-        else os.path.relpath(sample.image, source).replace(os.sep, "/")
-        for sample in samples
-    }
+def shards_for(index: Index, part: str) -> int:
+    """How many shards of about 100 MB a part of an index makes."""
+    total = 0
+    query = "SELECT image FROM samples WHERE part = ?"
+    for (image,) in index.database.execute(query, (part,)):
+        path = Path(image)
+        if path.is_file():
+            total += path.stat().st_size
+        elif path.parent.is_file():  # within records, which are as long as what they hold
+            query = "SELECT count(*) FROM samples WHERE source = ?"
+            (mates,) = index.database.execute(query, (str(path.parent),)).fetchone()
+            total += path.parent.stat().st_size // mates
+    return max(1, round(total / SHARD_BYTES))
 
 
-@dataclass(slots=True)
-class _Converter:
-    """Converts samples on all cores, in order, and keeps what is said about them."""
+def keypoint_names(index: Index) -> tuple[str, ...]:
+    """The names of the keypoints in the order of the first annotation that has most of them.
 
-    settings: ConvertSettings
-    source_ids: dict[Path, str]
-    total: int
-    progress: Callable[[int, int], None] | None
-    done: int = 0
-    faults: list[Fault] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)
-    digests: dict[str, Path] = field(default_factory=dict)
-
-    def converted(self, samples: Sequence[Sample]) -> Iterator[Converted]:
-        """What became of each sample."""
-        for sample, result in _in_order(self._convert, samples):
-            self.faults += result.faults
-            self.notes += result.notes
-            if result.digest:
-                twin = self.digests.setdefault(result.digest, sample.image)
-                if twin != sample.image:
-                    self.notes.append(Note(sample.image, f"is the same picture as {twin}"))
-            self.done += 1
-            if self.progress:
-                self.progress(self.done, self.total)
-            yield result
-
-    def _convert(self, sample: Sample) -> Converted:
-        return convert(sample, self.source_ids[sample.image], self.settings)
-
-
-def _in_order(
-    function: Callable[[Sample], Converted], samples: Sequence[Sample]
-) -> Iterator[tuple[Sample, Converted]]:
-    """The function's results in order, computed ahead on all cores.
-
-    Threads do, since decoding and hashing leave Python's lock.
+    Raises:
+        UsageError: nothing has keypoints.
     """
-    workers = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1, 16)
-    with ThreadPoolExecutor(workers) as pool:
-        ahead: deque[tuple[Sample, Future[Converted]]] = deque()
-        for sample in samples:
-            ahead.append((sample, pool.submit(function, sample)))
-            if len(ahead) > 4 * workers:
-                first, future = ahead.popleft()
-                yield first, future.result()
-        for first, future in ahead:
-            yield first, future.result()
-
-
-def _write_split(
-    folder: Path, split: str, samples: Sequence[Sample], shards: int, converter: _Converter
-) -> SplitCounts:
-    counts = SplitCounts(files=split_file_names(split, shards))
-    with ExitStack() as stack:
-        writers = [stack.enter_context(RecordWriter(folder / name)) for name in counts.files]
-        turns = cycle(writers)
-        for result in converter.converted(samples):
-            if result.record is None:
-                continue
-            next(turns).write(result.record)
-            counts.images += 1
-            counts.empty += not result.names
-            counts.by_class.update(result.names)
-    return counts
-
-
-def _check_any(
-    source: Path, split: Split, counts: dict[str, SplitCounts], faults: Sequence[Fault]
-) -> None:
-    """Check that each split that should have images has one."""
-    for name, part in ((TRAINING, split.training), (TESTING, split.testing)):
-        if part and not counts[name].images:
-            raise _nothing(f"none of the {len(part)} {name} images of {source} can be used", faults)
+    best: tuple[str, ...] = ()
+    for _, sample in index.samples():
+        for one in sample.annotations:
+            if len(one.keypoints) > len(best):
+                best = tuple(name for name, *_ in one.keypoints)
+    if not best:
+        raise UsageError(f"no annotation of {index.folder} has keypoints", "leave --keypoints out")
+    return best
 
 
 def _class_notes(
-    label_map: LabelMap, counts: dict[str, SplitCounts], source: Path
+    index: Index, label_map: LabelMap, counts: dict[str, SplitCounts], source: Path
 ) -> Iterator[Note]:
     for name in label_map.names.values():
         for split, found in counts.items():
             if not found.by_class[name]:
-                yield Note(source, f"has no {name!r} for {split}")
+                yield Note(source, f"has no {name!r} for {split}", "class-absent")
     folded: dict[str, str] = {}
     for name in label_map.names.values():
         twin = folded.setdefault(name.casefold(), name)
         if twin != name:
-            yield Note(source, f"has classes {twin!r} and {name!r}: two spellings of one?")
+            text = f"has classes {twin!r} and {name!r}: two spellings of one?"
+            yield Note(source, text, "class-near-duplicate")
+    for name in index.class_names():
+        if name != name.strip():
+            text = f"has a class {name!r} with blanks around its name; read as {name.strip()!r}"
+            yield Note(source, text, "class-blanks")
 
 
-def _nothing(message: str, faults: Sequence[Fault]) -> BadDataError:
+def _nothing(message: str, faults: list[Fault]) -> BadDataError:
     lines = [str(fault) for fault in faults[:QUOTED]]
     if len(faults) > QUOTED:
         lines.append(f"and {len(faults) - QUOTED} more")

@@ -38,44 +38,58 @@ def checked(
     """
     kept: dict[tuple[str, Box], Annotation] = {}
     faults: list[Fault] = []
+    changed = False
     for annotation in sample.annotations:
-        reason = _class_fault(annotation, settings) or _box_fault(annotation, size, settings)
+        name = annotation.name.strip()
+        found = _class_fault(name, settings) or box_fault(annotation.box_px, size, settings.clip)
         box = _inside(annotation.box_px, size)
-        twin = kept.get((annotation.name, box))
-        if not reason and twin is not None:
-            reason = f"is the same as {twin.where}"
-        if reason:
-            faults.append(Fault(sample.source, reason, annotation.where))
-        else:
-            kept[annotation.name, box] = replace(annotation, box_px=box)
+        twin = kept.get((name, box))
+        if not found and twin is not None:
+            found = "box-duplicate", f"is the same as {twin.where}"
+        if found:
+            faults.append(Fault(sample.source, found[1], annotation.where, found[0]))
+            continue
+        if box != annotation.box_px or name != annotation.name:
+            changed = True
+            annotation = replace(annotation, box_px=box, name=name)  # noqa: PLW2901 -- the same one
+        kept[name, box] = annotation
+    if not changed and not faults:
+        return sample, faults
     return replace(sample, annotations=tuple(kept.values())), faults
 
 
-def _class_fault(annotation: Annotation, settings: CheckSettings) -> str | None:
-    if settings.classes is not None and annotation.name not in settings.classes:
-        return f"its class {annotation.name!r} is not in the label map"
+def _class_fault(name: str, settings: CheckSettings) -> tuple[str, str] | None:
+    if settings.classes is not None and name not in settings.classes:
+        return "class-unknown", f"its class {name!r} is not in the label map"
     return None
 
 
-def _box_fault(
-    annotation: Annotation, size: tuple[int, int], settings: CheckSettings
-) -> str | None:
-    """What is wrong with a box, or ``None``."""
-    ymin, xmin, ymax, xmax = box = annotation.box_px
+def box_fault(  # noqa: PLR0911 -- a return for each fault
+    box: Box, size: tuple[int, int], clip: bool
+) -> tuple[str, str] | None:
+    """The kind of fault that a box has, and what it is; ``None``: it is sound."""
+    ymin, xmin, ymax, xmax = box
+    width, height = size
+    # The order of these matters: nearly all boxes are sound.
+    if 0 <= ymin < ymax <= height and 0 <= xmin < xmax <= width:
+        return None
     if not all(math.isfinite(side) for side in box):
-        return f"its box {_shown(box)} is not finite"
+        return "box-not-finite", f"its box {_shown(box)} is not finite"
     for low, high, axis in ((xmin, xmax, "x"), (ymin, ymax, "y")):
         if high < low:
-            return f"its box is inverted: {axis}min {low:g} is greater than {axis}max {high:g}"
+            reason = f"its box is inverted: {axis}min {low:g} is greater than {axis}max {high:g}"
+            return "box-inverted", reason
+    for low, high, axis in ((xmin, xmax, "x"), (ymin, ymax, "y")):
         if high == low:
-            return f"its box has no area: {axis}min and {axis}max are both {low:g}"
-    width, height = size
+            return "box-empty", f"its box has no area: {axis}min and {axis}max are both {low:g}"
     if xmax <= 0 or ymax <= 0 or xmin >= width or ymin >= height:
-        return f"its box {_shown(box)} is outside the image of {width}x{height}"
+        reason = f"its box {_shown(box)} is outside the image of {width}x{height}"
+        return "box-outside", reason
     slack = [max(SLACK_PX, SLACK_PART * side) for side in (height, width)]
     over = (-ymin > slack[0], -xmin > slack[1], ymax - height > slack[0], xmax - width > slack[1])
-    if any(over) and not settings.clip:
-        return f"its box {_shown(box)} reaches outside the image of {width}x{height}"
+    if any(over) and not clip:
+        reason = f"its box {_shown(box)} reaches outside the image of {width}x{height}"
+        return "box-outside", reason
     return None
 
 
@@ -83,6 +97,8 @@ def _inside(box: Box, size: tuple[int, int]) -> Box:
     """A box cut at the edges of the image."""
     width, height = size
     ymin, xmin, ymax, xmax = box
+    if ymin >= 0 and xmin >= 0 and ymax <= height and xmax <= width:
+        return box
     return max(ymin, 0.0), max(xmin, 0.0), min(ymax, float(height)), min(xmax, float(width))
 
 

@@ -43,6 +43,11 @@ class Example:
         area: float32 [N], in pixels, where the records give it.
         masks: N encoded PNGs of the image's size (not 0: the object), where the records have them.
         keypoints: float32 [N, K, 2], ``[y, x]``, normalised, where the records have them.
+        names: N classes as the records name them, where they do.
+        truncated: bool [N].
+        views: N poses, where the records have them.
+        visibility: int64 [N, K], COCO's 0 to 2, where the records have it.
+        keypoint_names: K names, where the records have them.
     """
 
     source_id: str
@@ -57,6 +62,11 @@ class Example:
     area: NDArray[np.float32] | None
     masks: tuple[bytes, ...] | None
     keypoints: NDArray[np.float32] | None = None
+    names: tuple[str, ...] = ()
+    truncated: NDArray[np.bool_] | tuple[bool, ...] = ()
+    views: tuple[str, ...] = ()
+    visibility: NDArray[np.int64] | None = None
+    keypoint_names: tuple[str, ...] = ()
 
 
 def read_examples(
@@ -138,6 +148,11 @@ def parse_example(data: bytes, where: str, label_map: LabelMap | None = None) ->
         area=area,
         masks=_masks(features, count, (height, width), where),
         keypoints=_keypoints(features, count, where),
+        names=_texts(features, "image/object/class/text", count),
+        truncated=_flags(features, "image/object/truncated", count, where),
+        views=_texts(features, "image/object/view", count),
+        visibility=_visibility(features, count),
+        keypoint_names=_keypoint_names(features, count),
     )
 
 
@@ -263,6 +278,30 @@ def _keypoints(features: Mapping[str, Any], count: int, where: str) -> NDArray[n
     return np.stack([y, x], axis=-1).reshape(count, -1, 2)
 
 
+def _visibility(features: Mapping[str, Any], count: int) -> NDArray[np.int64] | None:
+    import numpy as np
+
+    values = _values(features, "image/object/keypoint/visibility")
+    if not count or not len(values) or len(values) % count:
+        return None
+    return np.array(values, dtype=np.int64).reshape(count, -1)
+
+
+def _keypoint_names(features: Mapping[str, Any], count: int) -> tuple[str, ...]:
+    """The names of the keypoints, which records repeat for each object."""
+    values = _values(features, "image/object/keypoint/text")
+    each = len(values) // count if count else 0
+    return tuple(name.decode("utf-8", "replace") for name in values[:each])
+
+
+def _texts(features: Mapping[str, Any], key: str, count: int) -> tuple[str, ...]:
+    """The texts of a feature, one for each object; empty where there are not so many."""
+    values = _values(features, key)
+    if len(values) != count:
+        return ()
+    return tuple(value.decode("utf-8", "replace") for value in values)
+
+
 def _masks(
     features: Mapping[str, Any], count: int, size: tuple[int, int], where: str
 ) -> tuple[bytes, ...] | None:
@@ -273,12 +312,12 @@ def _masks(
     if not isinstance(values[0], bytes):
         import numpy as np
 
-        from tfod_toolkit.dataset.images import encode_mask
+        from tfod_toolkit.dataset.masks import encode_png
 
         flat = np.array(values, dtype=np.float32)
         if flat.size != count * size[0] * size[1]:
             raise BadDataError(f"{where}: image/object/mask does not fit {count} objects", _HINT)
-        return tuple(encode_mask(mask > 0.5) for mask in flat.reshape(count, *size))
+        return tuple(encode_png(mask > 0.5) for mask in flat.reshape(count, *size))
     if len(values) != count:
         raise BadDataError(
             f"{where}: image/object/mask has {len(values)} values for {count} boxes", _HINT

@@ -137,16 +137,6 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray((np.clip(values / full, 0, 1) * 255).round().astype(np.uint8))
 
 
-def encode_mask(mask: NDArray[np.bool_]) -> bytes:
-    """A mask [height, width] as a PNG of 0 and 1, the kind that TFOD decodes."""
-    import numpy as np
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(mask.astype(np.uint8)).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
 def _looks_like(data: bytes) -> str:
     """What a file is that is no image, where its beginning tells."""
     begins = data[:512].lstrip().lower()

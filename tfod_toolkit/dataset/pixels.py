@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tfod_toolkit.dataset.headers import plain_header
 from tfod_toolkit.dataset.images import opened_image, orientation_of, to_rgb, turned_upright
+from tfod_toolkit.errors import BadDataError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,8 +18,30 @@ if TYPE_CHECKING:
 
 #: Quality of the JPEGs that must be made anew.
 QUALITY = 95
+#: More pixels are taken for an attack, as Pillow takes them: they need half a gigabyte.
+MOST_PIXELS = 178_956_970
+#: An image with a longer side is worth a word: every step of a training decodes it whole.
+_LONG = 8192
 
-_SUFFIXES = {"jpeg": {".jpg", ".jpeg", ".jpe", ".jfif"}, "png": {".png"}}
+_SUFFIXES = {"jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"), "png": (".png",)}
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSettings:
+    """What is done to images.
+
+    Attributes:
+        decode: decode each whole, so that what is damaged shows; otherwise its header and its end
+            are looked at.
+        max_side: shrink those with a longer side; 0: none.
+    """
+
+    decode: bool = True
+    max_side: int = 0
+
+
+#: Decoded, in its own size.
+AS_IT_IS = ImageSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,42 +52,74 @@ class StoredImage:
         data: JPEG or PNG, RGB or grey, 8 bits, upright.
         format: ``jpeg`` or ``png``.
         size: width and height.
-        stored_size: width and height before it was turned upright.
+        full_size: width and height before it was shrunk.
+        stored_size: width and height before it was turned upright, too.
         orientation: the EXIF orientation that it had; 1 is upright.
-        notes: what was done to it, or is odd about it.
+        notes: what was done to it, or is odd about it, each with its kind.
     """
 
     data: bytes
     format: str
     size: tuple[int, int]
+    full_size: tuple[int, int]
     stored_size: tuple[int, int]
     orientation: int
-    notes: tuple[str, ...]
+    notes: tuple[tuple[str, str], ...]
 
 
-def stored_image(path: Path, data: bytes) -> StoredImage:
-    """An image file for the records; decoded whole, so that what is damaged shows.
+def stored_image(path: Path, data: bytes, settings: ImageSettings = AS_IT_IS) -> StoredImage:
+    """An image file for the records.
 
     Raises:
-        BadDataError: it cannot be decoded.
+        BadDataError: it cannot be decoded, or is too large.
     """
+    plain = _plain(path, data, settings)
+    if plain is not None:
+        return plain
     with opened_image(data, str(path)) as image:
         kind = {"JPEG": "jpeg", "MPO": "jpeg", "PNG": "png"}.get(image.format or "")
         stored_size = image.size
         orientation = orientation_of(image)
-        notes = _naming(path, image.format or "")
+        notes = [*_naming(path, image.format or ""), *_length(image.size, settings)]
         why = _why_anew(image, kind, data)
         rgb = to_rgb(image)
     if orientation != 1:
         rgb = turned_upright(rgb, orientation)
         why = why or "is turned upright as its EXIF orientation says"
-    if why is None and kind is not None:
-        return StoredImage(data, kind, stored_size, stored_size, 1, notes)
+    full_size = rgb.size
+    if settings.max_side and max(full_size) > settings.max_side:
+        rgb = _shrunk(rgb, settings.max_side)
+        notes.append((f"is shrunk to {settings.max_side} pixels", "image-shrunk"))
+    elif why is None and kind is not None:
+        return StoredImage(data, kind, full_size, full_size, stored_size, 1, tuple(notes))
+    if why is not None:
+        notes.append((why, "image-converted"))
     # What was a JPEG stays one; all else is kept without loss.
     kind = kind or "png"
-    return StoredImage(
-        _encoded(rgb, kind), kind, rgb.size, stored_size, orientation, (*notes, str(why))
-    )
+    encoded = _encoded(rgb, kind)
+    return StoredImage(encoded, kind, rgb.size, full_size, stored_size, orientation, tuple(notes))
+
+
+def _plain(path: Path, data: bytes, settings: ImageSettings) -> StoredImage | None:
+    """An image that goes in as it is; ``None`` for one that must be looked at more closely."""
+    header = plain_header(data)
+    if header is None:
+        return None
+    size = header.size
+    if size[0] * size[1] > MOST_PIXELS:
+        raise BadDataError(f"{path} is too large: {size[0]}x{size[1]} pixels", "make it smaller")
+    if settings.max_side and max(size) > settings.max_side:
+        return None
+    if settings.decode:
+        with opened_image(data, str(path)) as image:
+            # An eighth of the size: every byte is read and decoded all the same, but the pixels
+            # that nobody looks at are not worked out.
+            image.draft("L", (max(1, size[0] // 8), max(1, size[1] // 8)))
+            image.load()
+    elif not header.whole:
+        raise BadDataError(f"{path} is truncated: the mark of its end is not there")
+    notes = (*_naming(path, header.format.upper()), *_length(size, settings))
+    return StoredImage(data, header.format, size, size, size, 1, notes)
 
 
 def instance_masks(data: bytes, name: str, orientation: int) -> NDArray[np.integer]:
@@ -74,8 +130,6 @@ def instance_masks(data: bytes, name: str, orientation: int) -> NDArray[np.integ
     """
     import numpy as np
 
-    from tfod_toolkit.errors import BadDataError
-
     with opened_image(data, name) as image:
         if image.mode not in ("1", "L", "P", "I", "I;16", "I;16B"):
             raise BadDataError(
@@ -85,6 +139,15 @@ def instance_masks(data: bytes, name: str, orientation: int) -> NDArray[np.integ
         image.load()
         # The palette's colours mean nothing: the indices are the numbers.
         return np.asarray(turned_upright(image.copy(), orientation))
+
+
+def turned(pixels: NDArray[np.bool_], orientation: int) -> NDArray[np.bool_]:
+    """A mask [height, width] of an image as it is stored, turned upright as the image is."""
+    if orientation in (2, 3, 7, 8):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 6, 7):
+        pixels = pixels[::-1]
+    return pixels.T if orientation >= 5 else pixels
 
 
 def _why_anew(image: Image.Image, kind: str | None, data: bytes) -> str | None:
@@ -100,14 +163,31 @@ def _why_anew(image: Image.Image, kind: str | None, data: bytes) -> str | None:
     return None
 
 
-def _naming(path: Path, kind: str) -> tuple[str, ...]:
+def _length(size: tuple[int, int], settings: ImageSettings) -> tuple[tuple[str, str], ...]:
+    """A note where an image is so long that every step of a training waits for it."""
+    longest = max(size)
+    if longest <= _LONG or settings.max_side:
+        return ()
+    text = f"is more than {_LONG:,} pixels long: slow to train on (--max-side shrinks it)"
+    return ((text, "image-long"),)
+
+
+def _naming(path: Path, kind: str) -> tuple[tuple[str, str], ...]:
     """A note where a file's suffix says another format than its content."""
+    suffix = path.suffix.lower()
     for name, suffixes in _SUFFIXES.items():
-        if path.suffix.lower() in suffixes and kind != {"jpeg": "JPEG", "png": "PNG"}[name]:
-            if kind == "MPO":
-                return ()
-            return (f"is named {path.suffix} but is {kind}, and is read as that",)
+        if suffix in suffixes and kind != name.upper() and kind != "MPO":
+            text = f"is named {path.suffix} but is {kind}, and is read as that"
+            return ((text, "image-suffix"),)
     return ()
+
+
+def _shrunk(image: Image.Image, side: int) -> Image.Image:
+    from PIL import Image
+
+    scale = side / max(image.size)
+    size = max(1, round(image.size[0] * scale)), max(1, round(image.size[1] * scale))
+    return image.resize(size, Image.Resampling.LANCZOS)
 
 
 def _encoded(image: Image.Image, kind: str) -> bytes:

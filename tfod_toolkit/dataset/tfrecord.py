@@ -36,13 +36,21 @@ def masked_crc32c(data: bytes) -> int:
 class RecordWriter:
     """Writes one TFRecord file; a context manager."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, offset: int = 0) -> None:
+        """Begin a file, or go on with one from an offset; what follows that is cut off."""
         self.path = path
         with writing(path):
-            self._file = path.open("wb")
+            self._file = path.open("r+b" if offset else "wb")
+            if offset:
+                self._file.seek(offset)
+                self._file.truncate()
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, crc: int | None = None) -> None:
         """Append one record.
+
+        Args:
+            data: the record.
+            crc: its masked checksum, where that is known already.
 
         Raises:
             CannotWriteError: the disk refuses.
@@ -52,7 +60,17 @@ class RecordWriter:
         with writing(self.path):
             self._file.write(header)
             self._file.write(data)
-            self._file.write(_CRC.pack(masked_crc32c(data)))
+            self._file.write(_CRC.pack(masked_crc32c(data) if crc is None else crc))
+
+    def flush(self) -> int:
+        """Hand everything to the system; returns how long the file is.
+
+        Raises:
+            CannotWriteError: the disk refuses.
+        """
+        with writing(self.path):
+            self._file.flush()
+            return self._file.tell()
 
     def close(self) -> None:
         """Bring everything to the disk, and close the file.
@@ -103,6 +121,39 @@ def read_records(path: Path | str) -> Iterator[bytes]:
                     _HINT,
                 )
             yield data
+
+
+def record_offsets(path: Path | str) -> Iterator[int]:
+    """Where each record of a file begins; the checksums of lengths are checked, data's are not.
+
+    Raises:
+        MissingInputError: there is no such file.
+        BadDataError: the file is cut short, or no TFRecord file.
+    """
+    with _opened(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        for _, _ in _headers(file, path, size):
+            yield file.tell() - _HEADER
+
+
+def read_record_at(path: Path | str, offset: int) -> bytes:
+    """The data of the record that begins at an offset, its checksums checked.
+
+    Raises:
+        MissingInputError: there is no such file.
+        BadDataError: the record is damaged.
+    """
+    with _opened(path) as file:
+        file.seek(offset)
+        header = file.read(_HEADER)
+        if len(header) == _HEADER:
+            (length,) = _LENGTH.unpack_from(header)
+            data = file.read(length)
+            if file.read(_CRC.size) == _CRC.pack(masked_crc32c(data)):
+                return data
+    raise BadDataError(
+        f"{path}: the record at byte {offset} is damaged: its checksum does not fit its data", _HINT
+    )
 
 
 def record_files(paths: Path | str | Iterable[Path | str]) -> list[Path]:

@@ -1,17 +1,29 @@
-"""Finding the files of a dataset, whatever layout they are in."""
+"""The files of a dataset, whatever layout they are in, listed in a database on the disk.
+
+On the disk, because a dataset may have millions of files; what is found is found as fast.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path, PureWindowsPath
+import sqlite3
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from tfod_toolkit.errors import MissingInputError
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 )
+#: Where VOC keeps masks of instances, and of classes: images that nobody annotates.
+MASK_FOLDERS = ("SegmentationObject", "SegmentationClass")
+
+#: Said of a file that names its image as another machine would.
+ELSEWHERE = "names its image by a path of another machine; it was found by its base name"
 
 
 def check_folder(folder: Path, hint: str) -> None:
@@ -28,65 +40,215 @@ def check_folder(folder: Path, hint: str) -> None:
         raise MissingInputError(f"the folder {folder} is empty", hint)
 
 
-def walk(folder: Path) -> Iterator[Path]:
+def walk(folder: Path) -> Iterator[os.DirEntry[str]]:
     """All files under a folder in a fixed order, hidden ones left out and links followed."""
     seen: set[str] = set()
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        # A link may lead back to where it is.
-        real = os.path.realpath(parent)
-        if real in seen:
-            folders.clear()
+    yield from _walk(str(folder), seen)
+
+
+def _walk(folder: str, seen: set[str]) -> Iterator[os.DirEntry[str]]:
+    # A link may lead back to where it is.
+    real = os.path.realpath(folder)
+    if real in seen:
+        return
+    seen.add(real)
+    folders = []
+    with os.scandir(folder) as entries:
+        found = sorted(entries, key=lambda entry: entry.name)
+    for entry in found:
+        if entry.name.startswith("."):
             continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith("."):
-                yield Path(parent) / name
+        if _is_folder(entry):
+            folders.append(entry.path)
+        else:
+            yield entry
+    for path in folders:
+        yield from _walk(path, seen)
 
 
-@dataclass(frozen=True, slots=True)
-class Images:
-    """The image files of a dataset, found by the names that annotations give them.
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+@dataclass
+class Files:
+    """The files of a dataset; may be sent to other processes.
 
     Attributes:
-        by_name: lower-case file name to the files that bear it.
-        by_stem: the same without suffixes.
+        folder: of the dataset.
+        database: the list; made by :meth:`listed`.
+        stamp: changes when a file comes, goes or changes.
+        strange: files whose names are not text, and are not listed.
     """
 
-    by_name: dict[str, list[Path]]
-    by_stem: dict[str, list[Path]]
+    folder: Path
+    database: Path
+    stamp: str = ""
+    strange: list[Path] = field(default_factory=list)
 
     @classmethod
-    def among(cls, files: Iterator[Path] | list[Path]) -> Images:
-        """The images among files."""
-        images = cls({}, {})
-        for path in files:
-            if path.suffix.lower() in IMAGE_SUFFIXES:
-                images.by_name.setdefault(path.name.lower(), []).append(path)
-                images.by_stem.setdefault(path.stem.lower(), []).append(path)
-        return images
+    def listed(cls, folder: Path, database: Path, *more: Path) -> Files:
+        """List the files of a folder, and of more folders where its images may lie."""
+        database.unlink(missing_ok=True)
+        files = cls(folder, database)
+        digest = hashlib.sha256()
+        connection = files._connection
+        connection.executescript(
+            "CREATE TABLE files (path TEXT PRIMARY KEY, name TEXT, stem TEXT, suffix TEXT,"
+            " image INTEGER) WITHOUT ROWID;"
+            "CREATE TABLE facts (kind TEXT, key TEXT, value TEXT, PRIMARY KEY (kind, key, value))"
+            " WITHOUT ROWID;"
+        )
+        for root in (folder, *more):
+            rows = _rows(root, digest, files.strange)
+            connection.executemany("INSERT OR IGNORE INTO files VALUES (?, ?, ?, ?, ?)", rows)
+        connection.executescript(
+            "CREATE INDEX by_name ON files (name) WHERE image;"
+            "CREATE INDEX by_stem ON files (stem) WHERE image;"
+            "CREATE INDEX by_suffix ON files (suffix);"
+        )
+        connection.commit()
+        files.stamp = digest.hexdigest()
+        return files
 
-    def named(self, name: str, near: Path) -> Path | None:
+    def __getstate__(self) -> dict[str, object]:
+        return {"folder": self.folder, "database": self.database, "stamp": self.stamp}
+
+    @cached_property
+    def _connection(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.database, check_same_thread=False)
+        # Nothing here must survive a crash: it is listed anew.
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA journal_mode = OFF")
+        return connection
+
+    def close(self) -> None:
+        """Close the database."""
+        self._connection.close()
+        del self._connection
+
+    def with_suffix(self, *suffixes: str) -> Iterator[Path]:
+        """The files with one of these (lower-case) suffixes, in order."""
+        marks = ", ".join("?" * len(suffixes))
+        query = f"SELECT path FROM files WHERE suffix IN ({marks}) ORDER BY path"  # noqa: S608 -- question marks
+        return (Path(path) for (path,) in self._connection.execute(query, suffixes))
+
+    def all(self) -> Iterator[Path]:
+        """All files, in order."""
+        query = "SELECT path FROM files ORDER BY path"
+        return (Path(path) for (path,) in self._connection.execute(query))
+
+    def counts(self) -> list[tuple[str, int]]:
+        """How many files there are by suffix, most first."""
+        query = "SELECT suffix, count(*) FROM files GROUP BY suffix ORDER BY count(*) DESC, suffix"
+        return list(self._connection.execute(query))
+
+    def images(self) -> Iterator[Path]:
+        """The images, in order."""
+        query = "SELECT path FROM files WHERE image ORDER BY path"
+        return (Path(path) for (path,) in self._connection.execute(query))
+
+    def has(self, path: Path) -> bool:
+        """Whether a file is listed."""
+        query = "SELECT 1 FROM files WHERE path = ?"
+        return self._connection.execute(query, (str(path),)).fetchone() is not None
+
+    def remember(self, rows: Iterable[tuple[str, str, str]]) -> None:
+        """Keep facts: kind, key, value."""
+        self._connection.executemany("INSERT OR IGNORE INTO facts VALUES (?, ?, ?)", rows)
+        self._connection.commit()
+
+    def recall(self, kind: str, key: str) -> list[str]:
+        """The values that were kept under a key."""
+        query = "SELECT value FROM facts WHERE kind = ? AND key = ?"
+        return [value for (value,) in self._connection.execute(query, (kind, key))]
+
+    def recall_all(self, kind: str) -> Iterator[tuple[str, str]]:
+        """Every key of a kind with its values, in order."""
+        query = "SELECT key, value FROM facts WHERE kind = ? ORDER BY key, value"
+        yield from self._connection.execute(query, (kind,))
+
+    def image_named(self, name: str, near: Path) -> Path | None:
         """The image that an annotation means by ``name``, a path on any system.
 
-        Of several of that name, the one whose folder is nearest to the annotation's is taken.
+        Of several with that base name, the one is taken whose folders end most like ``name``'s,
+        and of those the one whose folder is nearest to the annotation's.
         """
-        base = base_name(name)
-        return _nearest(self.by_name.get(base.lower(), []), base, near)
+        return self._image("name", name, base_name(name), near)
 
-    def stemmed(self, stem: str, near: Path) -> Path | None:
+    def image_stemmed(self, stem: str, near: Path) -> Path | None:
         """The image of that name under any suffix."""
-        return _nearest(self.by_stem.get(stem.lower(), []), stem, near)
+        return self._image("stem", stem, base_name(stem), near)
+
+    def _image(self, column: str, name: str, base: str, near: Path) -> Path | None:
+        query = f"SELECT path FROM files WHERE image AND {column} = ?"  # noqa: S608 -- ours
+        found = [row[0] for row in self._connection.execute(query, (folded(base),))]
+        if len(found) < 2:
+            return Path(found[0]) if found else None
+        wanted = [folded(part) for part in split_path(name)[:-1]]
+
+        def distance(path: str) -> tuple[int, int, bool, str]:
+            there = Path(path)
+            above = [folded(part) for part in there.parent.parts]
+            same = 0
+            while same < min(len(wanted), len(above)) and wanted[-1 - same] == above[-1 - same]:
+                same += 1
+            shared = len(Path(os.path.commonpath([there.parent, near.parent])).parts)
+            return -same, -shared, base not in (there.name, there.stem), path
+
+        return Path(min(found, key=distance))
+
+
+def _rows(
+    root: Path, digest: hashlib._Hash, strange: list[Path]
+) -> Iterator[tuple[str, str, str, str, bool]]:
+    for entry in walk(root):
+        if not entry.path.isascii() and not _is_utf8(entry.path):
+            strange.append(Path(os.fsencode(entry.path).decode("utf-8", "replace")))
+            continue
+        stem, suffix = os.path.splitext(folded(entry.name))  # noqa: PTH122 -- Path is slow here
+        image = suffix in IMAGE_SUFFIXES and not entry.path[: -len(entry.name) - 1].endswith(
+            MASK_FOLDERS
+        )
+        try:
+            state = entry.stat()
+            said = f"{entry.path}\0{state.st_size}\0{state.st_mtime_ns}\n"
+        except OSError:  # a link to nowhere: its reader will say so
+            said = f"{entry.path}\0-\n"
+        digest.update(said.encode("utf-8", "surrogateescape"))
+        yield entry.path, folded(entry.name), stem, suffix, image
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def folded(name: str) -> str:
+    """A name without regard to case, and to how its accents are written."""
+    return name.lower() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
+
+
+def split_path(name: str) -> tuple[str, ...]:
+    """The parts of a path as written on Windows or elsewhere."""
+    return PureWindowsPath(name.strip()).parts
 
 
 def base_name(name: str) -> str:
     """The last part of a path as written on Windows or elsewhere."""
-    return PureWindowsPath(name.strip()).name
+    name = name.strip()
+    return name if "/" not in name and "\\" not in name else PureWindowsPath(name).name
 
 
-def _nearest(found: list[Path], name: str, near: Path) -> Path | None:
-    def distance(path: Path) -> tuple[int, bool, str]:
-        shared = len(Path(os.path.commonpath([path.parent, near.parent])).parts)
-        return -shared, name not in (path.name, path.stem), str(path)
-
-    return min(found, key=distance, default=None)
+def is_absolute(name: str) -> bool:
+    """Whether a path as written on Windows or elsewhere begins at a root."""
+    if "/" not in name and "\\" not in name:
+        return False
+    name = name.strip()
+    return PurePosixPath(name).is_absolute() or bool(PureWindowsPath(name).drive)

@@ -9,12 +9,28 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import ClassVar
 
-from tfod_toolkit.dataset.annotations import Annotation, Fault, Note, Sample
-from tfod_toolkit.dataset.formats.files import Images, base_name, check_folder, walk
+from tfod_toolkit.dataset.annotations import Annotation, Box, Fault, Note, Sample
+from tfod_toolkit.dataset.formats import Piece
+from tfod_toolkit.dataset.formats.files import (
+    ELSEWHERE,
+    MASK_FOLDERS,
+    Files,
+    base_name,
+    is_absolute,
+)
+from tfod_toolkit.dataset.formats.parts import (
+    Unreadable,
+    bytes_of,
+    each_of,
+    is_true,
+    number,
+    size_of,
+    split_above,
+)
 from tfod_toolkit.dataset.splits import SPLIT_NAMES
 from tfod_toolkit.errors import MissingInputError
 
@@ -22,80 +38,126 @@ _HINT = (
     "name a folder in PASCAL VOC's layout: Annotations/*.xml and JPEGImages/*.jpg "
     "(and ImageSets/Main/*.txt), or XML files beside their images"
 )
-#: Where VOC keeps masks of instances, and of classes: images that nobody annotates.
-_MASK_FOLDERS = ("SegmentationObject", "SegmentationClass")
 _DECLARED = re.compile(rb"^\s*<\?xml[^>]*?encoding\s*=\s*[\"']([\w.:-]+)[\"'][^>]*\?>")
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
-_TRUE = frozenset({"1", "true", "yes"})
+_NO_IMAGE = "names no image; the one of its own name is taken"
+_SUFFIX = "names its image under another suffix than the file has"
 
 
-class _Unreadable(Exception):  # noqa: N818 -- carries a reason, and never leaves this module
-    """Something in a file that is not as it should be; its text is the reason."""
+class Reader:
+    """See :class:`tfod_toolkit.dataset.formats.Reader`."""
+
+    joined: ClassVar[bool] = False
+
+    def __init__(self, files: Files, only: Path | None) -> None:
+        self.files = files
+        self.only = only
+        if next(each_of(only, files.with_suffix(".xml")), None) is None:
+            raise MissingInputError(f"{files.folder} holds no annotation (*.xml)", _HINT)
+        files.remember(_listed(files))
+        self.lists = next(files.recall_all("listed"), None) is not None
+
+    def pieces(self) -> Iterator[Piece | Fault]:
+        """Each annotation file."""
+        for path in each_of(self.only, self.files.with_suffix(".xml")):
+            yield Piece(str(path), str(path))
+        if self.only is None:
+            yield from self._unused()
+
+    def sample(self, key: str, pieces: Sequence[str]) -> Iterator[Sample | Fault | Note]:
+        """What an annotation file says."""
+        path = Path(pieces[0])
+        try:
+            root, notes = _root(path)
+            image, more = self._image(path, root)
+        except Unreadable as error:
+            yield Fault(path, str(error), code=error.code)
+            return
+        yield from (*notes, *more)
+        annotations: list[Annotation] = []
+        for place, element in enumerate(root.findall("object"), start=1):
+            try:
+                annotations.append(_annotation(element, place))
+            except Unreadable as error:
+                yield Fault(path, str(error), _where(element, place), error.code)
+        size = root.find("size")
+        yield Sample(
+            image=image,
+            source=path,
+            size=None if size is None else size_of(size.findtext("width"), size.findtext("height")),
+            annotations=tuple(annotations),
+            splits=self._splits(path),
+            mask=next((Path(mask) for mask in self.files.recall("mask", path.stem)), None),
+        )
+
+    def classes(self) -> Iterator[tuple[Path, dict[int, str]]]:
+        """VOC has no list of classes."""
+        return iter(())
+
+    def _unused(self) -> Iterator[Fault]:
+        """Those names on lists that no annotation has."""
+        for name, where in self.files.recall_all("listed"):
+            if not self.files.recall("annotated", name):
+                path, _, line = where.rpartition(":")
+                reason = f"{name} has no annotation ({name}.xml)"
+                yield Fault(Path(path), reason, f"line {line}", "list-unknown")
+
+    def _image(self, path: Path, root: ET.Element) -> tuple[Path, list[Note]]:
+        """The image's file, and what there is to note about how it was found."""
+        given = _text(root, "filename")
+        name = given or base_name(_text(root, "path"))
+        if not name:
+            own = self.files.image_stemmed(path.stem, path)
+            if own is None:
+                raise Unreadable(
+                    f"names no image, and there is none called {path.stem}", "image-missing"
+                )
+            return own, [Note(path, _NO_IMAGE)]
+        found = self.files.image_named(name, path)
+        if found is not None:
+            there = is_absolute(given) and Path(given) != found
+            return found, [Note(path, ELSEWHERE, "path-elsewhere")] if there else []
+        # Not with_suffix: a name without a suffix may have a point in it.
+        stems = {base_name(name), base_name(name).rpartition(".")[0]}
+        for stem in sorted(stems - {""}, key=len, reverse=True):
+            found = self.files.image_stemmed(stem, path)
+            if found is not None:
+                return found, [Note(path, _SUFFIX, "image-suffix")]
+        own = self.files.image_stemmed(path.stem, path)
+        beside = f" ({own.name}, of the annotation's own name, is)" if own is not None else ""
+        raise Unreadable(f"names the image {name}, which is not there{beside}", "image-missing")
+
+    def _splits(self, path: Path) -> frozenset[str]:
+        if self.lists:
+            return frozenset(self.files.recall("split", path.stem))
+        return split_above(path, self.files.folder)
 
 
-def read(folder: Path) -> Iterator[Sample | Fault | Note]:
-    """Read a folder in PASCAL VOC's layout: see :class:`~tfod_toolkit.dataset.formats.Read`."""
-    check_folder(folder, _HINT)
-    files = list(walk(folder))
-    annotations = [path for path in files if path.suffix.lower() == ".xml"]
-    if not annotations:
-        raise MissingInputError(f"{folder} holds no annotation (*.xml)", _HINT)
-    pictures = [path for path in files if path.parent.name not in _MASK_FOLDERS]
-    dataset = _Dataset(folder, Images.among(pictures), _Lists.among(files), _masks(files))
-    used: dict[Path, Path] = {}
-    for path in annotations:
-        for item in dataset.annotated(path):
-            if isinstance(item, Sample):
-                if item.image in used:
-                    reason = f"annotates {item.image}, which {used[item.image]} annotates already"
-                    yield Fault(path, reason)
-                    continue
-                used[item.image] = path
-            yield item
-    yield from dataset.lists.unused(annotations)
-    for images in dataset.images.by_name.values():
-        for image in images:
-            if image not in used:
-                yield Note(image, "has no annotation and is left out")
+def _listed(files: Files) -> Iterator[tuple[str, str, str]]:
+    """What the lists, the masks and the annotations are called: facts for :class:`Files`.
 
-
-@dataclass(frozen=True, slots=True)
-class _Lists:
-    """``ImageSets/Main/*.txt``.
-
-    Attributes:
-        splits: name of an image to the splits that list it.
-        listed: name of an image to the list and the line that it is first on.
+    Lists of one class (``dog_train.txt``) tell nothing new.
     """
-
-    splits: dict[str, set[str]] = field(default_factory=dict)
-    listed: dict[str, tuple[Path, int]] = field(default_factory=dict)
-
-    @classmethod
-    def among(cls, files: list[Path]) -> _Lists:
-        """The lists among files. Those of one class (``dog_train.txt``) tell nothing new."""
-        lists = cls()
-        for path in files:
-            if path.suffix.lower() != ".txt" or "ImageSets" not in path.parts:
-                continue
-            if path.stem.lower() not in SPLIT_NAMES or path.parent.name not in (
-                "Main",
-                "ImageSets",
-            ):
-                continue
-            lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-            for number, line in enumerate(lines, start=1):
+    seen = set()
+    for path in files.with_suffix(".txt"):
+        if "ImageSets" not in path.parts or path.stem.lower() not in SPLIT_NAMES:
+            continue
+        if path.parent.name not in ("Main", "ImageSets"):
+            continue
+        with path.open(encoding="utf-8-sig", errors="replace") as lines:
+            for number_, line in enumerate(lines, start=1):
                 if name := _listed_name(line):
-                    lists.splits.setdefault(name, set()).add(path.stem.lower())
-                    lists.listed.setdefault(name, (path, number))
-        return lists
-
-    def unused(self, annotations: list[Path]) -> Iterator[Fault]:
-        """Those names that no annotation has."""
-        there = {path.stem for path in annotations}
-        for name, (path, number) in self.listed.items():
-            if name not in there:
-                yield Fault(path, f"{name} has no annotation ({name}.xml)", f"line {number}")
+                    yield "split", name, path.stem.lower()
+                    if name not in seen:
+                        seen.add(name)
+                        yield "listed", name, f"{path}:{number_}"
+    for path in files.with_suffix(".png"):
+        if path.parent.name == MASK_FOLDERS[0]:
+            yield "mask", path.stem, str(path)
+    if seen:
+        for path in files.with_suffix(".xml"):
+            if path.stem in seen:
+                yield "annotated", path.stem, ""
 
 
 def _listed_name(line: str) -> str:
@@ -105,87 +167,12 @@ def _listed_name(line: str) -> str:
     return re.sub(r"\.(jpe?g|png|bmp|xml|tiff?|gif|webp)$", "", name, flags=re.IGNORECASE)
 
 
-def _masks(files: list[Path]) -> dict[str, Path]:
-    """Instance masks by the name of their image."""
-    return {
-        path.stem: path
-        for path in files
-        if path.parent.name == _MASK_FOLDERS[0] and path.suffix.lower() == ".png"
-    }
-
-
-@dataclass(frozen=True, slots=True)
-class _Dataset:
-    """What there is beside the annotations themselves."""
-
-    folder: Path
-    images: Images
-    lists: _Lists
-    masks: dict[str, Path]
-
-    def annotated(self, path: Path) -> Iterator[Sample | Fault | Note]:
-        """What an annotation file says."""
-        try:
-            root, encoding = _root(path)
-            image, naming = self._image(path, root)
-        except _Unreadable as error:
-            yield Fault(path, str(error))
-            return
-        yield from (Note(path, note) for note in (encoding, naming) if note)
-        annotations: list[Annotation] = []
-        for number, element in enumerate(root.findall("object"), start=1):
-            try:
-                annotations.append(_annotation(element, number))
-            except _Unreadable as error:
-                yield Fault(path, str(error), _where(element, number))
-        yield Sample(
-            image=image,
-            source=path,
-            size=_size(root),
-            annotations=tuple(annotations),
-            splits=frozenset(self._splits(path)),
-            mask=self.masks.get(path.stem),
-        )
-
-    def _image(self, path: Path, root: ET.Element) -> tuple[Path, str | None]:
-        """The image's file, and what there is to note about how it was found."""
-        name = _text(root, "filename") or base_name(_text(root, "path"))
-        own = self.images.stemmed(path.stem, path)
-        if not name:
-            if own is None:
-                raise _Unreadable(f"names no image, and there is none called {path.stem}")
-            return own, "names no image; the one of its own name is taken"
-        found = self.images.named(name, path)
-        if found is not None:
-            return found, None
-        # Not with_suffix: a name without a suffix may have a point in it.
-        stems = {base_name(name), base_name(name).rpartition(".")[0]}
-        for stem in sorted(stems - {""}, key=len, reverse=True):
-            found = self.images.stemmed(stem, path)
-            if found is not None:
-                return found, "names its image under another suffix than the file has"
-        beside = f" ({own.name}, of the annotation's own name, is)" if own is not None else ""
-        raise _Unreadable(f"names the image {name}, which is not there{beside}")
-
-    def _splits(self, path: Path) -> set[str]:
-        if self.lists.splits:
-            return self.lists.splits.get(path.stem, set())
-        above = path.relative_to(self.folder).parts[:-1]
-        return {part.lower() for part in above if part.lower() in SPLIT_NAMES}
-
-
-def _root(path: Path) -> tuple[ET.Element, str | None]:
+def _root(path: Path) -> tuple[ET.Element, list[Note]]:
     """The ``<annotation>`` element of a file, and what there is to note about its encoding."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise _Unreadable(f"cannot be read: {error.strerror}") from error
-    if not data.strip():
-        raise _Unreadable("is empty")
-    root, note = _parsed(data)
+    root, note = _parsed(bytes_of(path))
     if root.tag != "annotation":
-        raise _Unreadable(f"is XML but no PASCAL VOC: its root is <{root.tag}>, not <annotation>")
-    return root, note
+        raise Unreadable(f"is XML but no PASCAL VOC: its root is <{root.tag}>, not <annotation>")
+    return root, [Note(path, note, "annotation-encoding")] if note else []
 
 
 def _parsed(data: bytes) -> tuple[ET.Element, str | None]:
@@ -207,59 +194,60 @@ def _parsed(data: bytes) -> tuple[ET.Element, str | None]:
             continue
         note = "is not in the encoding that it should be in; read as Latin-1"
         return root, note if encoding == "latin-1" else None
-    raise _Unreadable(f"is not XML: {refused}") from refused
+    raise Unreadable(f"is not XML: {refused}") from refused
 
 
-def _size(root: ET.Element) -> tuple[int, int] | None:
-    """Width and height, where they are given and make sense."""
-    sides = []
-    for tag in ("width", "height"):
-        try:
-            side = int(float(_text(root, f"size/{tag}")))
-        except (ValueError, OverflowError):
-            return None
-        if side < 1:
-            return None
-        sides.append(side)
-    return sides[0], sides[1]
-
-
-def _annotation(element: ET.Element, number: int) -> Annotation:
-    name = _text(element, "name")
-    if not name:
-        raise _Unreadable("has no <name>")
-    box = element.find("bndbox")
+def _annotation(element: ET.Element, place: int) -> Annotation:
+    # One walk over the children: looking each of them up takes several times as long.
+    texts: dict[str, str] = {}
+    box = None
+    for child in element:
+        if child.tag == "bndbox":
+            box = child if box is None else box
+        else:
+            texts.setdefault(child.tag, child.text or "")
+    name = texts.get("name", "")
+    if not name.strip():
+        raise Unreadable("has no <name>")
     if box is None:
-        other = [tag for tag in ("robndbox", "polygon", "segm") if element.find(tag) is not None]
+        other = [tag for tag in ("robndbox", "polygon", "segm") if tag in texts]
         instead = f", but a <{other[0]}>" if other else ""
-        raise _Unreadable(f"has no <bndbox>{instead}")
-    ymin, xmin, ymax, xmax = (_number(box, tag) for tag in ("ymin", "xmin", "ymax", "xmax"))
+        raise Unreadable(f"has no <bndbox>{instead}", "box-missing")
     return Annotation(
-        name=name,
-        box_px=(ymin, xmin, ymax, xmax),
-        where=_where(element, number),
-        number=number,
-        difficult=_text(element, "difficult").lower() in _TRUE,
-        truncated=_text(element, "truncated").lower() in _TRUE,
-        view=_text(element, "pose"),
+        name,
+        _box(box),
+        f"object {place} ({name.strip()})",
+        place,
+        is_true(texts.get("difficult", "")),
+        is_true(texts.get("truncated", "")),
+        texts.get("pose", "").strip(),
+        is_true(texts.get("crowd", "")),
     )
 
 
-def _where(element: ET.Element, number: int) -> str:
-    name = _text(element, "name")
-    return f"object {number} ({name})" if name else f"object {number}"
-
-
-def _number(box: ET.Element, tag: str) -> float:
-    text = _text(box, tag)
-    if not text:
-        raise _Unreadable(f"its <bndbox> has no <{tag}>")
+def _box(element: ET.Element) -> Box:
+    texts = {child.tag: child.text or "" for child in element}
     try:
-        return float(text)
-    except ValueError:
-        comma = re.fullmatch(r"[+-]?\d*,\d+", text)
-        why = "it has a comma where a point belongs" if comma else "that is not a number"
-        raise _Unreadable(f"<{tag}> is {text!r}: {why}") from None
+        return (
+            float(texts["ymin"]),
+            float(texts["xmin"]),
+            float(texts["ymax"]),
+            float(texts["xmax"]),
+        )
+    except (KeyError, ValueError):
+        for tag in ("ymin", "xmin", "ymax", "xmax"):
+            if not texts.get(tag, "").strip():
+                raise Unreadable(f"its <bndbox> has no <{tag}>", "box-unreadable") from None
+            try:
+                number(texts[tag].strip(), f"<{tag}>")
+            except Unreadable as error:
+                raise Unreadable(str(error), "box-unreadable") from None
+        raise
+
+
+def _where(element: ET.Element, place: int) -> str:
+    name = _text(element, "name")
+    return f"object {place} ({name})" if name else f"object {place}"
 
 
 def _text(element: ET.Element, path: str) -> str:

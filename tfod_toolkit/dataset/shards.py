@@ -1,0 +1,170 @@
+"""Records written in order on all cores, with a journal from which an interrupted build goes on."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from itertools import count, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfod_toolkit.dataset.annotations import Note
+from tfod_toolkit.dataset.conversion import Converted, ConvertSettings, convert_packed
+from tfod_toolkit.dataset.index import KEPT_NOTES, Index, Progress
+from tfod_toolkit.dataset.parallel import in_order
+from tfod_toolkit.dataset.records import TRAINING
+from tfod_toolkit.dataset.tfrecord import RecordWriter
+
+if TYPE_CHECKING:
+    from tfod_toolkit.dataset.build import SplitCounts
+
+#: Seconds between entries in the journal: as much as an interruption costs.
+_INTERVAL = 2.0
+#: Twins that a note names.
+_NAMED = 3
+
+
+@dataclass
+class Converter:
+    """Converts samples on all cores, in order, and keeps what is said about them.
+
+    Attributes:
+        index: of the samples.
+        settings: how they become records.
+        total: how many there are in all splits.
+        progress: is told.
+        done: how many are done.
+    """
+
+    index: Index
+    settings: ConvertSettings
+    total: int
+    progress: Progress | None
+    done: int = 0
+
+    def converted(self, split: str, skip: int) -> Iterator[list[Converted]]:
+        """What became of the samples of a split, some at a time."""
+        # Training in a random order, since annotators go class by class and TFOD's shuffle sees
+        # but a part.
+        order = "draw, image" if split == TRAINING else "known, image"
+        query = f"SELECT blob, known FROM samples WHERE part = ? ORDER BY {order}"  # noqa: S608
+        rows = islice(self.index.database.execute(query, (split,)), skip, None)
+        for results in in_order(partial(convert_packed, self.settings), rows):
+            for one in results:
+                self.index.say((*one.faults, *one.notes))
+                if one.digest:
+                    self._keep_digest(one, split)
+            self.done += len(results)
+            if self.progress:
+                self.progress(self.done, self.total)
+            yield results
+
+    def _keep_digest(self, one: Converted, split: str) -> None:
+        query = "INSERT INTO digests VALUES (?, ?, ?)"
+        self.index.database.execute(query, (bytes.fromhex(one.digest), split, one.image))
+
+
+@dataclass
+class Shards:
+    """The records of a build in the making.
+
+    Attributes:
+        index: keeps the journal, too.
+        folder: of the records.
+        how: how the splits were told apart; ``None``: they are not yet.
+    """
+
+    index: Index
+    folder: Path
+    how: str | None
+
+    @classmethod
+    def resumed(cls, index: Index, folder: Path, settings: str) -> Shards:
+        """What an interrupted build with the same settings left, or a beginning."""
+        if index.fact("settings") == settings and index.fact("how") is not None:
+            return cls(index, folder, index.fact("how"))
+        for left in folder.glob("*.record*"):
+            left.unlink()
+        index.database.executescript(
+            "DELETE FROM facts WHERE key LIKE 'split:%' OR key IN ('how', 'settings');"
+            "DELETE FROM said WHERE later;"
+            "DROP TABLE IF EXISTS digests;"
+            "CREATE TABLE digests (digest BLOB, split TEXT, image TEXT);"
+        )
+        index.keep("settings", settings)
+        return cls(index, folder, None)
+
+    def begin(self, how: str) -> None:
+        """Note that samples have their splits."""
+        self.how = how
+        self.index.keep("how", how)
+        self.index.database.commit()
+
+    def left(self, split: str) -> dict[str, Any] | None:
+        """What the journal says of a split."""
+        found: dict[str, Any] | None = self.index.fact(f"split:{split}")
+        return found
+
+    def note(self, split: str, entry: dict[str, Any]) -> None:
+        """Write into the journal."""
+        self.index.keep(f"split:{split}", entry)
+        self.index.database.commit()
+
+
+def write_split(
+    shards: Shards, converter: Converter, split: str, counts: SplitCounts
+) -> SplitCounts:
+    """Write a split's records, or the rest of them."""
+    left = shards.left(split) or {"done": 0, "offsets": [0] * len(counts.files)}
+    done = left["done"]
+    counts.images, counts.empty = left.get("images", 0), left.get("empty", 0)
+    counts.by_class = Counter(left.get("by_class", {}))
+    converter.done += done
+    with ExitStack() as stack:
+        writers = [
+            stack.enter_context(RecordWriter(shards.folder / name, offset))
+            for name, offset in zip(counts.files, left["offsets"], strict=True)
+        ]
+
+        def note() -> None:
+            offsets = [writer.flush() for writer in writers]
+            entry = {"done": done, "offsets": offsets, "images": counts.images}
+            entry |= {"empty": counts.empty, "by_class": dict(counts.by_class)}
+            shards.note(split, entry)
+
+        noted = time.monotonic()
+        turns = count(counts.images)
+        for results in converter.converted(split, done):
+            for one in results:
+                if one.record is not None:
+                    writers[next(turns) % len(writers)].write(one.record, one.crc)
+                    counts.images += 1
+                    counts.empty += not one.names
+                    counts.by_class.update(one.names)
+            done += len(results)
+            if time.monotonic() - noted > _INTERVAL:
+                note()
+                noted = time.monotonic()
+        note()
+    return counts
+
+
+def digest_notes(index: Index) -> Iterator[Note]:
+    """A note for each picture that there is more than once."""
+    index.database.execute("CREATE INDEX IF NOT EXISTS by_digest ON digests (digest)")
+    query = (
+        "SELECT digest, min(image), count(*), count(DISTINCT split) FROM digests GROUP BY digest "
+        "HAVING count(*) > 1 ORDER BY 2 LIMIT ?"
+    )
+    for digest, first, times, splits in index.database.execute(query, (KEPT_NOTES,)):
+        others = "SELECT image FROM digests WHERE digest = ? AND image != ? ORDER BY image LIMIT ?"
+        rows = index.database.execute(others, (digest, first, _NAMED))
+        names = ", ".join(image for (image,) in rows)
+        more = f" and {times - 1 - _NAMED:,} more" if times - 1 > _NAMED else ""
+        leak = "; it is in training and in testing" if splits > 1 else ""
+        code = "leak-exact" if splits > 1 else "image-duplicate"
+        yield Note(Path(first), f"is the same picture as {names}{more}{leak}", code)
