@@ -28,6 +28,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "predict": ("predict", "Find objects in pictures and draw them."),
     "zoo": ("zoo", "Find and fetch pretrained models."),
     "config": ("config", "Check, merge and explain pipeline configs."),
+    "sidecar": ("sidecar", "Keep a training's checkpoints in S3, and restore them."),
     "doctor": ("doctor", "Say what is installed, what runs, and what to do about the rest."),
 }
 

@@ -104,6 +104,11 @@ class Lease:
         self.former: str | None = None
 
     @property
+    def attempt(self) -> str:
+        """The attempt that wants or has it."""
+        return self._claim.attempt
+
+    @property
     def number(self) -> int:
         """How many attempts there were, this one included."""
         return self._entry.number

@@ -96,10 +96,13 @@ class Prefix:
                     found[key] = Stored(int(item["Size"]), str(item["ETag"]))
         return found
 
-    def read(self, key: str) -> tuple[bytes, Details]:
-        """A small object, whole, with what S3 says of it."""
+    def read(self, key: str, match: str | None = None) -> tuple[bytes, Details]:
+        """A small object, whole, with what S3 says of it; only if it is still ``match``."""
+        condition = {"IfMatch": match} if match else {}
         with self._asking(key):
-            answer = self.client.get_object(Bucket=self.bucket, Key=self.root + key)
+            answer = self.client.get_object(
+                Bucket=self.bucket, Key=self.root + key, ChecksumMode="ENABLED", **condition
+            )
             return answer["Body"].read(), _details(answer)
 
     def read_range(self, key: str, start: int, stop: int, etag: str) -> Iterator[bytes]:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,6 +30,10 @@ class FileChangedError(TfodError):
     """A file changed, or went away, while it was read."""
 
     exit_code = 65
+
+
+class FileGoneError(FileChangedError):
+    """A file went away: the trainer may well have pruned it."""
 
 
 class GaveWayError(TfodError):
@@ -82,6 +86,8 @@ class _Source:
     def check(self) -> None:
         """Refuse a file that is not what it was when it was opened."""
         now = os.fstat(self.file)
+        if not now.st_nlink:
+            raise FileGoneError(f"{self.path} is gone", None)
         if (now.st_size, now.st_mtime_ns) == self.identity:
             return
         if not (self.how.may_grow and now.st_size > self.size):
@@ -101,7 +107,7 @@ class Transfers:
     def __init__(self, prefix: Prefix, threads: int) -> None:
         self.prefix = prefix
         self.threads = threads
-        self.bytes_sent = 0
+        self.bytes_sent = self.files_sent = 0
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="s3")
         self._buffers = threading.local()
         self._unfinished: dict[str, Unfinished] = {}
@@ -131,10 +137,10 @@ class Transfers:
             content = self._read(source, 0, source.size)
             source.check()
             etag = self.prefix.put(key, content, metadata=metadata)
-            self._count(source.size)
+            self._count(source.size, 1)
             return etag
 
-    def side_by_side(self, calls: list[Callable[[], Any]]) -> list[Exception | None]:
+    def side_by_side(self, calls: Sequence[Callable[[], Any]]) -> list[Exception | None]:
         """Make calls (of small files, say) with all threads; what each of them raised."""
         return [each.exception() for each in [self._pool.submit(call) for call in calls]]  # type: ignore[misc]  # an Exception: threads here raise nothing else
 
@@ -223,6 +229,7 @@ class Transfers:
             self.forget(key)
             raise
         del self._unfinished[key]
+        self._count(0, 1)
         return etag
 
     def _send_missing(self, source: _Source, held: Unfinished) -> None:
@@ -281,9 +288,10 @@ class Transfers:
             got += count
         return view
 
-    def _count(self, size: int) -> None:
+    def _count(self, size: int, files: int = 0) -> None:
         with self._counting:
             self.bytes_sent += size
+            self.files_sent += files
 
     @staticmethod
     def _all(futures: list[Future[None]]) -> None:
@@ -317,7 +325,7 @@ def _opened(path: Path) -> Iterator[int]:
     try:
         file = os.open(path, os.O_RDONLY)
     except FileNotFoundError as error:
-        raise FileChangedError(f"{path} is gone", None) from error
+        raise FileGoneError(f"{path} is gone", None) from error
     except OSError as error:
         raise FileChangedError(
             f"{path} cannot be read: {error.strerror}", "make it readable to this user"

@@ -1,0 +1,190 @@
+"""An S3 over HTTP for tests, with faults on the way to it, and folders as trainers write them."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+
+_SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your rate</Message></Error>"
+_INTERNAL = b"<Error><Code>InternalError</Code><Message>We had an error</Message></Error>"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request as it went by."""
+
+    method: str
+    path: str
+    query: str
+    size: int
+    status: int
+
+    @property
+    def writes(self) -> bool:
+        return self.method not in ("GET", "HEAD")
+
+
+@dataclass
+class Proxy:
+    """What goes by, and what becomes of it.
+
+    Attributes:
+        fault: given method and path, "500", "503", "lost" (done, but the answer is), "cut" (the
+            answer breaks off), "hang", an answer of its own (status, headers, body), or None.
+    """
+
+    upstream: str
+    fault: Callable[[str, str], object] = lambda method, path: None
+    calls: list[Call] = field(default_factory=list)
+    url: str = ""
+    released: threading.Event = field(default_factory=threading.Event)
+
+    def written(self, *, but: str = "lease.json") -> list[str]:
+        return [call.path for call in self.calls if call.writes and not call.path.endswith(but)]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    proxy: Proxy
+
+    def _serve(self) -> None:
+        proxy = self.proxy
+        size = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(size)
+        parts = urlsplit(self.path)
+        fault = proxy.fault(self.command, parts.path)
+        status, headers, content = 0, [], b""
+        if fault == "hang":
+            proxy.released.wait(60)
+            self.close_connection = True
+            return
+        if fault in ("500", "503"):
+            status, content = int(fault), _INTERNAL if fault == "500" else _SLOW_DOWN
+        elif isinstance(fault, tuple):
+            status, headers, content = fault
+        else:
+            status, headers, content = self._forward(body)
+        proxy.calls.append(Call(self.command, parts.path, parts.query, size, status))
+        if fault == "lost":
+            self.close_connection = True
+            return
+        self.send_response(status)
+        length = str(len(content))
+        for name, value in headers:
+            if name.lower() == "content-length":
+                length = value
+            elif name.lower() not in ("transfer-encoding", "connection", "date", "server"):
+                self.send_header(name, value)
+        self.send_header("Content-Length", length)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content[: len(content) // 2] if fault == "cut" else content)
+            self.close_connection |= fault == "cut"
+
+    def _forward(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+        host = urlsplit(self.proxy.upstream).netloc
+        connection = http.client.HTTPConnection(host, timeout=60)
+        try:
+            connection.request(self.command, self.path, body, dict(self.headers.items()))
+            answer = connection.getresponse()
+            return answer.status, answer.getheaders(), answer.read()
+        finally:
+            connection.close()
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _serve
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def proxied(upstream: str) -> Iterator[Proxy]:
+    """A proxy in front of an S3."""
+    proxy = Proxy(upstream)
+    handler = type("Handler", (_Handler,), {"proxy": proxy})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    proxy.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield proxy
+    finally:
+        proxy.released.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def share_of(share: float, kinds: tuple[str, ...], seed: int = 0) -> Callable[[str, str], object]:
+    """A fault in a share of the calls."""
+    chance = random.Random(seed)  # a test is to fail the same way twice
+    return lambda method, path: chance.choice(kinds) if chance.random() < share else None
+
+
+class Trainer:
+    """Writes checkpoints as TensorFlow does: data, index, then the file ``checkpoint``; prunes.
+
+    The index holds the SHA-256 of the data, so that :func:`restorable` can tell a checkpoint that
+    restores from one that does not.
+    """
+
+    def __init__(self, folder: Path, keep: int = 5, size: int = 1000, shards: int = 1) -> None:
+        self.folder, self.keep, self.size, self.shards = folder, keep, size, shards
+        self.names: list[str] = []
+        self._chance = random.Random(7)
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def save(self, step: int, *, prune: bool = True) -> str:
+        name = f"ckpt-{step}"
+        digests = []
+        for shard in range(self.shards):
+            content = self._chance.randbytes(self.size)
+            digests.append(hashlib.sha256(content).hexdigest())
+            self._put(f"{name}.data-{shard:05d}-of-{self.shards:05d}", content)
+        self._put(f"{name}.index", "\n".join(digests).encode())
+        self.names.append(name)
+        gone, self.names = self.names[: -self.keep], self.names[-self.keep :]
+        self.point()
+        for old in gone if prune else []:
+            for file in self.folder.glob(f"{old}.*"):
+                file.unlink()
+        return name
+
+    def point(self) -> None:
+        lines = [f'model_checkpoint_path: "{self.names[-1]}"']
+        lines += [f'all_model_checkpoint_paths: "{name}"' for name in self.names]
+        self._put("checkpoint", ("\n".join(lines) + "\n").encode())
+
+    def _put(self, name: str, content: bytes) -> None:
+        beside = self.folder / f"{name}.tempstate1"
+        beside.write_bytes(content)
+        beside.replace(self.folder / name)
+
+
+def restorable(files: dict[str, bytes], folder: str = "") -> str | None:
+    """The checkpoint that these files, by key, restore; None if there is none.
+
+    Raises:
+        AssertionError: they name one that is not whole.
+    """
+    from tfod_toolkit.sidecar.states import parse_state
+
+    text = files.get(f"{folder}checkpoint")
+    if text is None:
+        return None
+    state = parse_state(text)
+    assert state is not None
+    digests = files[f"{folder}{state.newest}.index"].decode().splitlines()
+    for shard, digest in enumerate(digests):
+        data = files[f"{folder}{state.newest}.data-{shard:05d}-of-{len(digests):05d}"]
+        assert hashlib.sha256(data).hexdigest() == digest, state.newest
+    return state.newest
