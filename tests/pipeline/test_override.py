@@ -98,3 +98,17 @@ def test_what_an_override_sets_knows_its_source():
         f"{options}[1].random_horizontal_flip.probability": "override o",
     }
     assert resolved.notes == ("override o sets 2 fields",)
+
+
+def test_a_part_of_another_model_is_refused_and_a_whole_one_taken():
+    config = parse_config("model { ssd { num_classes: 90 } }", "c")
+    with pytest.raises(ConfigError) as caught:
+        apply_override(config, "model { faster_rcnn { num_classes: 3 } }", "o")
+    assert caught.value.message == (
+        "o is for another model: it sets model.faster_rcnn, and the config has model.ssd"
+    )
+    assert "model { ssd { ... } }" in caught.value.hint
+    whole = 'model { faster_rcnn { feature_extractor { type: "faster_rcnn_resnet50_keras" } } }'
+    config = parse_config("model { ssd { num_classes: 90 } }", "c")
+    apply_override(config, whole, "o")
+    assert config.model.WhichOneof("model") == "faster_rcnn"
