@@ -10,7 +10,10 @@ from tfod_toolkit.pipeline.resolve import Overrides
 from tfod_toolkit.pipeline.train_fields import FIELDS, Use
 
 SOUND = """
-model { ssd { num_classes: 3 image_resizer { fixed_shape_resizer { height: 320 width: 320 } } } }
+model { ssd {
+  num_classes: 3 feature_extractor { type: "ours" }
+  image_resizer { fixed_shape_resizer { height: 320 width: 320 } }
+} }
 train_config {
   batch_size: 8 num_steps: 100
   optimizer { momentum_optimizer { learning_rate { cosine_decay_learning_rate {

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tfod_toolkit.errors import ConfigError
-from tfod_toolkit.pipeline import parse_config, resolve
+from tfod_toolkit.pipeline import check_config, parse_config, resolve
 from tfod_toolkit.pipeline.override import apply_override
 from tfod_toolkit.pipeline.resolve import Overrides
 
@@ -100,15 +100,15 @@ def test_what_an_override_sets_knows_its_source():
     assert resolved.notes == ("override o sets 2 fields",)
 
 
-def test_a_part_of_another_model_is_refused_and_a_whole_one_taken():
-    config = parse_config("model { ssd { num_classes: 90 } }", "c")
-    with pytest.raises(ConfigError) as caught:
-        apply_override(config, "model { faster_rcnn { num_classes: 3 } }", "o")
-    assert caught.value.message == (
-        "o is for another model: it sets model.faster_rcnn, and the config has model.ssd"
+def test_a_part_of_another_model_is_said_and_does_not_pass(tmp_path):
+    config = parse_config(
+        'model { ssd { feature_extractor { type: "ssd_mobilenet_v2_keras" } } }', "c"
     )
-    assert "model { ssd { ... } }" in caught.value.hint
-    whole = 'model { faster_rcnn { feature_extractor { type: "faster_rcnn_resnet50_keras" } } }'
-    config = parse_config("model { ssd { num_classes: 90 } }", "c")
-    apply_override(config, whole, "o")
-    assert config.model.WhichOneof("model") == "faster_rcnn"
+    override = Overrides(override="model { faster_rcnn { num_classes: 3 } }", override_name="o")
+    resolved = resolve(config, overrides=override)
+    assert "o puts model.faster_rcnn in the place of model.ssd, all of it" in resolved.notes
+    found = {finding.message: finding.hint for finding in check_config(resolved.config)}
+    assert (
+        "an override for another kind of model"
+        in found["model.faster_rcnn has no feature_extractor"]
+    )

@@ -14,7 +14,6 @@ from collections.abc import Iterable
 
 from tfod_toolkit.errors import ConfigError
 from tfod_toolkit.pipeline.fields import is_repeated, leaves
-from tfod_toolkit.pipeline.model import architecture
 from tfod_toolkit.pipeline.protos import Descriptor, Proto
 from tfod_toolkit.pipeline.text import nearest, parse_config
 
@@ -33,8 +32,7 @@ def apply_override(config: Proto, text: str, where: str) -> list[str]:
         The paths of the fields that it set.
 
     Raises:
-        ConfigError: a typing error, with its line, column and the nearest field; or a part of
-            another kind of model than the config's.
+        ConfigError: a typing error, with its line, column and the nearest field.
     """
     fragment = parse_config(text, where)
     if not fragment.ByteSize() and text.strip():
@@ -42,25 +40,8 @@ def apply_override(config: Proto, text: str, where: str) -> list[str]:
     for path, line in _replacements(text):
         _clear(config, path, f"{where}: line {line}")
     counts = _counts(config, fragment)
-    before, _ = architecture(config)
     config.MergeFrom(fragment)
-    _refuse_part_of_another_model(config, before, where)
     return [_shifted(path, counts) for path, _ in leaves(fragment)]
-
-
-def _refuse_part_of_another_model(config: Proto, before: str | None, where: str) -> None:
-    """Refuse an override made for another architecture, which would wipe out the model.
-
-    A whole model, with its feature extractor, may take the place of another.
-    """
-    kind, model = architecture(config)
-    if before in (None, kind) or not hasattr(model, "feature_extractor"):
-        return
-    if not model.HasField("feature_extractor"):
-        raise ConfigError(
-            f"{where} is for another model: it sets model.{kind}, and the config has model.{before}",
-            f"write model {{ {before} {{ ... }} }}, or name a config whose model is {kind}",
-        )
 
 
 def _refuse_comments_alone(text: str, where: str) -> None:

@@ -134,8 +134,12 @@ def _lay_over(work: LayeredConfig, overrides: Overrides) -> Iterator[str]:
     """The user's own layers; yields what to say of each."""
     if overrides.override is not None:
         where = overrides.override_name
+        before, _ = architecture(work.config)
         layer = work.add(where, partial(apply_override, text=overrides.override, where=where))
         yield f"{where} sets {_count(layer.values)}"
+        now, _ = architecture(work.config)
+        if before not in (None, now):
+            yield f"{where} puts model.{now} in the place of model.{before}, all of it"
     if overrides.hyperparameters:
         name = overrides.hyperparameters_name
         values: dict[str, str] = {}

@@ -16,7 +16,14 @@ _MODELS = ("ssd", "faster_rcnn", "center_net")
 
 def check_model(config: Proto) -> Iterator[Finding]:
     """Whether there is a model that trains in TensorFlow 2."""
-    kind, _ = architecture(config)
+    kind, model = architecture(config)
+    if kind in _MODELS and not model.HasField("feature_extractor"):
+        yield error(
+            f"model.{kind}",
+            f"model.{kind} has no feature_extractor",
+            "an override for another kind of model takes the place of the config's whole model: "
+            "write one for the kind that the config has",
+        )
     if kind not in _MODELS:
         yield error(
             "model",

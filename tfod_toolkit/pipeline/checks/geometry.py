@@ -99,7 +99,8 @@ def check_size(config: Proto) -> Iterator[Finding]:
 def _varying_size(config: Proto, rule: SizeRule, field: str) -> Iterator[Finding]:
     resizer = image_resizer(config)
     if resizer.WhichOneof("image_resizer_oneof") is None:
-        yield error(field, f"{field} is not set", '"image_size": 320 in the hyperparameters')
+        if architecture(config)[1].HasField("feature_extractor"):  # else all of it is missing
+            yield error(field, f"{field} is not set", '"image_size": 320 in the hyperparameters')
     elif rule.multiple > 1 and resizer.HasField("keep_aspect_ratio_resizer"):
         yield warning(
             field,
