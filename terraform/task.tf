@@ -8,10 +8,12 @@ locals {
   task_memory = local.smallest_memory - max(1024, ceil(local.smallest_memory * 0.04))
   task_cpu    = local.smallest_vcpus * 1024
 
-  # An image that was never pushed has no digest; this one makes a task fail with that reason.
+  # An image that was never pushed has no digest; this one makes a task fail with that reason. The
+  # registry's name is put together so that a plan shows the whole task before anything is made.
+  registry = "${local.account}.dkr.ecr.${local.region}.${data.aws_partition.here.dns_suffix}"
   image_refs = {
     for name, image in local.images :
-    name => coalesce(image, "${aws_ecr_repository.images[name].repository_url}@sha256:${join("", [for _ in range(64) : "0"])}")
+    name => coalesce(image, "${local.registry}/${var.project}/${name}@sha256:${join("", [for _ in range(64) : "0"])}")
   }
 
   run_mount = {

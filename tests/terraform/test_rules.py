@@ -67,7 +67,7 @@ FAULTS = {
     "init": ("task.tf", "linuxParameters = { initProcessEnabled = true }",
              "linuxParameters = { initProcessEnabled = false }"),
     "log: mode": ("task.tf", '"non-blocking"', '"blocking"'),
-    "images": ("task.tf", "}@sha256:${join", "}:latest${join"),
+    "images": ("task.tf", "@sha256:${join", ":latest${join"),
     "volumes": ("task.tf", 'scope  = "task"', 'scope  = "shared"'),
     "task: not": ("task.tf", '"bridge"', '"host"'),
     "size": ("task.tf", "max(1024,", "max(0,"),

@@ -29,6 +29,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "zoo": ("zoo", "Find and fetch pretrained models."),
     "config": ("config", "Check, merge and explain pipeline configs."),
     "sidecar": ("sidecar", "Keep a training's checkpoints in S3, and restore them."),
+    "stack": ("stack", "Provision the cluster in an AWS account, and take it away."),
     "doctor": ("doctor", "Say what is installed, what runs, and what to do about the rest."),
 }
 

@@ -8,6 +8,8 @@ Where it stands in for AWS, and how it differs:
 
 - ``ValidateStateMachineDefinition`` is not in moto: here moto's own parser of the states language
   judges, which knows the grammar but not AWS's resources.
+- ``ListStateMachineVersions`` is not in moto: here there are none, as none are published.
+- A launch template's own tags come back as tags for what is launched: here they do not.
 - ``GetServiceQuota`` knows no GPU quotas: here they are 8 vCPUs, or what the file QUOTA_FILE says.
 - Which types a region offers is moto's record of some years ago: no g6.
 - Capacity providers are found though deleted, and instances of a group never join the cluster.
@@ -37,6 +39,28 @@ def validate_state_machine_definition(self: Any) -> Any:
     return ActionResult({"result": "FAIL" if diagnostics else "OK", "diagnostics": diagnostics})
 
 
+def list_state_machine_versions(self: Any) -> Any:
+    """None."""
+    from moto.core.responses import ActionResult
+
+    return ActionResult({"stateMachineVersions": []})
+
+
+def untagged_template(create: Any) -> Any:
+    """``create_launch_template`` without the template's own tags among those of its instances."""
+
+    def create_launch_template(
+        self: Any, name: str, description: str, template_data: Any, tag_spec: Any
+    ) -> Any:
+        specifications = template_data.get("TagSpecifications") or []
+        template_data["TagSpecifications"] = [
+            each for each in specifications if each.get("ResourceType") != "launch-template"
+        ]
+        return create(self, name, description, template_data, tag_spec)
+
+    return create_launch_template
+
+
 def get_service_quota(self: Any) -> Any:
     """The quotas of GPU instances, in vCPUs."""
     from moto.core.responses import ActionResult
@@ -50,11 +74,14 @@ def get_service_quota(self: Any) -> Any:
 
 def main() -> None:
     """Serve, and write the port to the file that was named."""
+    from moto.ec2.models import EC2Backend
     from moto.server import ThreadedMotoServer
     from moto.servicequotas.responses import ServiceQuotasResponse
     from moto.stepfunctions.responses import StepFunctionResponse
 
     StepFunctionResponse.validate_state_machine_definition = validate_state_machine_definition
+    StepFunctionResponse.list_state_machine_versions = list_state_machine_versions
+    EC2Backend.create_launch_template = untagged_template(EC2Backend.create_launch_template)
     ServiceQuotasResponse.get_service_quota = get_service_quota
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
