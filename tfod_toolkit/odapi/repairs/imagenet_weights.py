@@ -17,6 +17,9 @@ from tfod_toolkit.odapi.hooks import ImportHooks
 #: The first words of Keras' error for a file that it cannot download (``data_utils.get_file``).
 CANNOT_FETCH = "URL fetch failure"
 
+#: What Keras loads where nothing is said of ``weights``.
+KERAS_DEFAULT = "imagenet"
+
 _log = logging.getLogger(__name__)
 
 
@@ -33,7 +36,10 @@ def build_anyway(mobilenet_v2: Any) -> None:
         try:
             return original(*args, **kwargs)
         except Exception as error:  # what Keras raises is a bare Exception
-            if not str(error).startswith(CANNOT_FETCH) or kwargs.get("weights") != "imagenet":
+            if (
+                not str(error).startswith(CANNOT_FETCH)
+                or kwargs.get("weights", KERAS_DEFAULT) != KERAS_DEFAULT
+            ):
                 raise
             _log.warning(
                 "MobileNet V2's ImageNet weights cannot be fetched: it starts from random ones, "
