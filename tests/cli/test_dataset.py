@@ -33,7 +33,7 @@ def test_a_sample_is_built(tmp_path):
     assert made.stdout.startswith(f"{tmp_path / 'scenes'}: 5 pictures with ")
     built = tfod("dataset", "build", tmp_path / "scenes", tmp_path / "records", "--masks")
     assert built.returncode == 0, built.stderr
-    assert "(training: training; testing: testing)" in built.stdout
+    assert "(read as voc; training: training; testing: testing)" in built.stdout
     assert (tmp_path / "records" / "training.record").is_file()
 
 
@@ -46,7 +46,7 @@ def test_faults_are_named_and_the_exit_code_tells(voc, tmp_path):
     said = f"left out: {bad}: object 1 (cat): its box has no area: xmin and xmax are both 5"
     assert said in result.stderr.splitlines()
     assert "error: 1 thing was left out" in result.stderr
-    assert "hint: correct them and build again, or accept it with --allow-bad" in result.stderr
+    assert "hint: correct them and try again, or accept it with --allow-bad" in result.stderr
     assert "Traceback" not in result.stderr
     assert (tmp_path / "records" / "training.record").is_file()
     assert tfod(*words, "--allow-bad").returncode == 0
@@ -103,7 +103,7 @@ def test_what_is_no_dataset(tmp_path):
     result = tfod("dataset", "build", tmp_path / "absent", tmp_path / "records")
     assert result.returncode == 66
     assert f"error: the folder {tmp_path / 'absent'} is not there" in result.stderr
-    assert "hint: name a folder in PASCAL VOC's layout" in result.stderr
+    assert "hint: name a folder of annotated images (PASCAL VOC" in result.stderr
 
 
 def test_a_full_disk(voc, tmp_path):
@@ -123,7 +123,7 @@ def test_a_full_disk(voc, tmp_path):
     )
     assert result.returncode == 73, result.stderr
     assert "error: cannot write " in result.stderr
-    assert "training.record: File too large" in result.stderr
+    assert "hint: free some space" in result.stderr
     assert not (tmp_path / "records").exists()
 
 

@@ -1,6 +1,6 @@
 """Annotations in, checked; records out. Nothing here needs TensorFlow or TFOD."""
 
-from tfod_toolkit.dataset.annotations import Annotation, Fault, Note, Sample
+from tfod_toolkit.dataset.annotations import Annotation, Fault, Mask, Note, Sample
 from tfod_toolkit.dataset.build import BuildReport, BuildSettings, build_records
 from tfod_toolkit.dataset.examples import (
     Example,
@@ -28,6 +28,7 @@ __all__ = [
     "Example",
     "Fault",
     "LabelMap",
+    "Mask",
     "Note",
     "RecordWriter",
     "Records",

@@ -11,7 +11,7 @@ from pathlib import Path
 from tfod_toolkit import __version__
 from tfod_toolkit.dataset.annotations import Fault, Note
 from tfod_toolkit.dataset.conversion import ConvertSettings
-from tfod_toolkit.dataset.index import Index, Progress, Source, close_index, open_index
+from tfod_toolkit.dataset.index import Index, Progress, Source, close_index, open_index, storing
 from tfod_toolkit.dataset.labels import LabelMap, write_label_map
 from tfod_toolkit.dataset.pixels import ImageSettings
 from tfod_toolkit.dataset.records import (
@@ -163,15 +163,35 @@ def build_records(
     with staged(out, _REPLACED, resumed="build") as stage:
         work = stage / ".index"
         work.mkdir(exist_ok=True)
-        index = open_index(where, work, progress)
-        try:
-            report = _build(index, stage, source, settings, progress)
-        finally:
-            close_index(index)
-        info = json.dumps(report.as_json(source, settings), indent=2, ensure_ascii=False)
-        (stage / INFO).write_text(info + "\n", encoding="utf-8")
+        with storing(out):
+            index = open_index(where, work, progress)
+            try:
+                report = _build(index, stage, source, settings, progress)
+            finally:
+                close_index(index)
+        _write_info(stage, report, source, settings)
     find_records(out, need=tuple(report.splits))
     return report
+
+
+def build_index(
+    index: Index,
+    out: Path,
+    source: Path,
+    settings: BuildSettings,
+    progress: Progress | None = None,
+) -> BuildReport:
+    """Build records of a dataset that is read already; whole or not at all."""
+    with staged(out, _REPLACED) as stage:
+        report = _build(index, stage, source, settings, progress)
+        _write_info(stage, report, source, settings)
+    find_records(out, need=tuple(report.splits))
+    return report
+
+
+def _write_info(stage: Path, report: BuildReport, source: Path, settings: BuildSettings) -> None:
+    info = json.dumps(report.as_json(source, settings), indent=2, ensure_ascii=False)
+    (stage / INFO).write_text(info + "\n", encoding="utf-8")
 
 
 def _build(

@@ -108,26 +108,21 @@ def _record(fitted: Fitted, source_id: str, settings: ConvertSettings) -> bytes:
         "image/object/truncated": [int(a.truncated) for a in found],
         "image/object/view": [a.view.encode() for a in found],
         "image/object/is_crowd": [int(a.is_crowd) for a in found],
+        "image/object/area": _areas(fitted),
     }
     if fitted.masks is not None:
         from tfod_toolkit.dataset.masks import encode_png
 
         features["image/object/mask"] = [encode_png(mask) for mask in fitted.masks]
-    areas = _areas(fitted)
-    if areas:
-        features["image/object/area"] = areas
     if settings.keypoints and found:
         features |= _keypoints(fitted, settings.keypoints)
     return serialize_example(features)
 
 
 def _areas(fitted: Fitted) -> list[float]:
-    """As the annotations say, else of their masks or boxes; none where nothing tells any."""
-    found = fitted.sample.annotations
-    if fitted.masks is None and all(annotation.area is None for annotation in found):
-        return []
+    """As the annotations say, else of their masks or boxes."""
     areas = []
-    for place, one in enumerate(found):
+    for place, one in enumerate(fitted.sample.annotations):
         if one.area is not None:
             areas.append(one.area)
         elif fitted.masks is not None:

@@ -62,7 +62,7 @@ def fit(sample: Sample, settings: FitSettings) -> tuple[Fitted | None, list[Faul
     """A sample that fits its image, and what was left out. Nothing that is wrong raises."""
     try:
         image = stored_image(sample.image, image_bytes(sample), settings.image)
-        frame = _frame(sample, image)
+        frame = frame_of(sample, image.full_size, image.stored_size, image.orientation)
     except BadDataError as error:
         code = "size-mismatch" if "is made for an image of" in error.message else error_code(error)
         return None, [Fault(sample.image, reason_of(error, sample), code=code)]
@@ -119,7 +119,7 @@ def error_code(error: BadDataError) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Frame:
+class Frame:
     """What boxes are measured in.
 
     Attributes:
@@ -133,35 +133,43 @@ class _Frame:
     notes: tuple[tuple[str, str], ...]
 
 
-def _frame(sample: Sample, image: StoredImage) -> _Frame:
+def frame_of(
+    sample: Sample, full_size: tuple[int, int], stored_size: tuple[int, int], orientation: int
+) -> Frame:
     """The frame of a sample's boxes.
 
     Annotators see an image upright or as it is stored, according to their tool; the size that the
     annotations are made for tells which, where width and height differ.
 
+    Args:
+        sample: with its boxes.
+        full_size: width and height of its image, upright.
+        stored_size: the same as it is stored.
+        orientation: that EXIF gives it.
+
     Raises:
         BadDataError: the annotations are made for an image of another shape.
     """
-    size = sample.size or _guessed_size(sample, image)
-    if size == image.full_size and image.orientation == 1:
-        return _Frame(size, False, ())
-    upright, stored = _similar(size, image.full_size), _similar(size, image.stored_size)
+    size = sample.size or _guessed_size(sample, full_size, stored_size)
+    if size == full_size and orientation == 1:
+        return Frame(size, False, ())
+    upright, stored = _similar(size, full_size), _similar(size, stored_size)
     if not upright and not stored:
         raise BadDataError(
-            f"{sample.image} has {image.full_size[0]}x{image.full_size[1]} pixels, but "
+            f"{sample.image} has {full_size[0]}x{full_size[1]} pixels, but "
             f"{sample.source.name} is made for an image of {size[0]}x{size[1]}"
         )
     notes = []
-    if upright and stored and image.orientation != 1 and sample.annotations:
+    if upright and stored and orientation != 1 and sample.annotations:
         text = "is turned by EXIF, and its boxes are taken to be made for it upright"
         notes.append((text, "image-turned"))
-    if size not in (image.full_size, image.stored_size):
+    if size not in (full_size, stored_size):
         text = "has another resolution than its annotations are made for; they are scaled"
         notes.append((text, "size-scaled"))
-    return _Frame(size, not upright, tuple(notes))
+    return Frame(size, not upright, tuple(notes))
 
 
-def _fitted(sample: Sample, frame: _Frame, image: StoredImage) -> Sample:
+def _fitted(sample: Sample, frame: Frame, image: StoredImage) -> Sample:
     """A sample whose boxes and keypoints are in the pixels of the upright image."""
     width, height = frame.size
     if not frame.stored and (width, height) == image.size:
@@ -187,12 +195,14 @@ def _fitted(sample: Sample, frame: _Frame, image: StoredImage) -> Sample:
     return replace(sample, annotations=tuple(placed(one) for one in sample.annotations))
 
 
-def _guessed_size(sample: Sample, image: StoredImage) -> tuple[int, int]:
+def _guessed_size(
+    sample: Sample, full_size: tuple[int, int], stored_size: tuple[int, int]
+) -> tuple[int, int]:
     """The frame of boxes whose file does not say it: upright, unless they fit only the other."""
     right = max((a.box_px[3] for a in sample.annotations), default=0.0)
     bottom = max((a.box_px[2] for a in sample.annotations), default=0.0)
-    fits = [right <= size[0] and bottom <= size[1] for size in (image.full_size, image.stored_size)]
-    return image.stored_size if fits == [False, True] else image.full_size
+    fits = [right <= size[0] and bottom <= size[1] for size in (full_size, stored_size)]
+    return stored_size if fits == [False, True] else full_size
 
 
 def _similar(size: tuple[int, int], other: tuple[int, int]) -> bool:
@@ -219,7 +229,7 @@ def _has_masks(sample: Sample) -> bool:
 
 
 def _masked(
-    sample: Sample, frame: _Frame, image: StoredImage, *, strict: bool
+    sample: Sample, frame: Frame, image: StoredImage, *, strict: bool
 ) -> tuple[Sample, list[NDArray[np.bool_]] | None, list[Fault]]:
     """The annotations that have a mask, the masks, and faults; no masks: leave the image out."""
     if not _has_masks(sample):
@@ -267,7 +277,7 @@ def _instances(sample: Sample, image: StoredImage) -> list[NDArray[np.bool_] | F
     return found
 
 
-def _own(sample: Sample, frame: _Frame, image: StoredImage) -> list[NDArray[np.bool_] | Fault]:
+def _own(sample: Sample, frame: Frame, image: StoredImage) -> list[NDArray[np.bool_] | Fault]:
     """Masks that the annotations themselves have."""
     from tfod_toolkit.dataset.masks import raster
     from tfod_toolkit.dataset.pixels import turned

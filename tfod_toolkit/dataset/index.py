@@ -22,7 +22,7 @@ from tfod_toolkit.dataset.annotations import Fault, Note, Sample, pack, unpack
 from tfod_toolkit.dataset.formats import Piece, Reader, Withdrawn, format_of, reader
 from tfod_toolkit.dataset.formats.files import Files, check_folder
 from tfod_toolkit.dataset.parallel import in_order
-from tfod_toolkit.errors import MissingInputError
+from tfod_toolkit.errors import CannotWriteError, MissingInputError
 
 _HINT = (
     "name a folder of annotated images (PASCAL VOC with Annotations/*.xml, COCO, YOLO, CSV, "
@@ -102,6 +102,10 @@ class Index:
         )
         self.database.executemany("INSERT INTO said VALUES (?, ?, ?, ?, ?, ?)", rows)
 
+    def forget_later(self) -> None:
+        """Forget what was said since the dataset was read."""
+        self.database.execute("DELETE FROM said WHERE later")
+
     def faults(self) -> Iterator[Fault]:
         """What was said to be wrong, in the order in which it was."""
         query = "SELECT path, text, place, code FROM said WHERE kind = 'fault' ORDER BY rowid"
@@ -168,6 +172,18 @@ class Source:
 
 
 @contextmanager
+def storing(folder: Path) -> Iterator[None]:
+    """Turn SQLite's refusals to write into a folder into :class:`CannotWriteError`."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise CannotWriteError(
+            f"cannot write into {folder}: {error}",
+            "free some space there, or choose a folder on another disk",
+        ) from error
+
+
+@contextmanager
 def indexed(source: Source, progress: Progress | None = None) -> Iterator[Index]:
     """Read a dataset into an index that is gone afterwards.
 
@@ -177,11 +193,12 @@ def indexed(source: Source, progress: Progress | None = None) -> Iterator[Index]
     """
     folder = Path(tempfile.mkdtemp(prefix="tfod-"))
     try:
-        index = open_index(source, folder, progress)
-        try:
-            yield index
-        finally:
-            close_index(index)
+        with storing(folder):
+            index = open_index(source, folder, progress)
+            try:
+                yield index
+            finally:
+                close_index(index)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -224,6 +241,18 @@ def add_samples(index: Index, samples: Iterable[Sample]) -> None:
     """Put samples into an empty index."""
     for sample in samples:
         _add(index, _sample_row(sample, str(index.folder)))
+    _name(index)
+
+
+def add_index(index: Index, other: Index, prefix: str) -> None:
+    """Add the samples of another index, and what was said of them."""
+    for _, sample in other.samples():
+        row = list(_sample_row(sample, str(other.folder)))
+        row[4] = f"{prefix}/{row[4]}"
+        _add(index, tuple(row))
+    index.say(other.faults())
+    index.say(other.notes())
+    index.declared += other.declared
     _name(index)
 
 
@@ -381,9 +410,9 @@ def _add(index: Index, row: Row) -> None:
 def _name(index: Index) -> None:
     """Give each sample what evaluation knows it by: its file's name, or path where two have one."""
     index.database.executescript(
-        "CREATE INDEX by_sample_name ON samples (name);"
-        "CREATE INDEX by_label ON labels (name, sample);"
-        "CREATE INDEX by_labelled ON labels (sample);"
+        "CREATE INDEX IF NOT EXISTS by_sample_name ON samples (name);"
+        "CREATE INDEX IF NOT EXISTS by_label ON labels (name, sample);"
+        "CREATE INDEX IF NOT EXISTS by_labelled ON labels (sample);"
         "UPDATE samples SET known = CASE WHEN (SELECT count(*) FROM samples AS other WHERE "
         "other.name = samples.name) = 1 THEN name ELSE relative END;"
     )

@@ -72,10 +72,11 @@ def outlines(pixels: NDArray[np.bool_]) -> tuple[tuple[float, ...], ...]:
     import cv2
     import numpy as np
 
-    found, _ = cv2.findContours(pixels.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    # Contours run through the middle of pixels; an outline runs around them.
-    shapes = [contour.reshape(-1, 2) for contour in found if len(contour) >= 3]
-    return tuple(tuple(float(side) for side in shape.reshape(-1)) for shape in shapes)
+    # Contours run through the middles of pixels; of twice as many, these lie near the edges.
+    large = pixels.astype(np.uint8).repeat(2, axis=0).repeat(2, axis=1)
+    found, _ = cv2.findContours(large, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    shapes = [(contour.reshape(-1) + 0.5) / 2 for contour in found if len(contour) >= 3]
+    return tuple(tuple(shape.tolist()) for shape in shapes)
 
 
 def run_lengths(pixels: NDArray[np.bool_]) -> tuple[int, int, str]:

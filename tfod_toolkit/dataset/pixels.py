@@ -23,6 +23,8 @@ MOST_PIXELS = 178_956_970
 #: An image with a longer side is worth a word: every step of a training decodes it whole.
 _LONG = 8192
 
+#: Formats that TFOD reads.
+_KINDS = {"JPEG": "jpeg", "MPO": "jpeg", "PNG": "png"}
 _SUFFIXES = {"jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"), "png": (".png",)}
 
 
@@ -77,15 +79,14 @@ def stored_image(path: Path, data: bytes, settings: ImageSettings = AS_IT_IS) ->
     if plain is not None:
         return plain
     with opened_image(data, str(path)) as image:
-        kind = {"JPEG": "jpeg", "MPO": "jpeg", "PNG": "png"}.get(image.format or "")
+        kind = _KINDS.get(image.format or "")
         stored_size = image.size
         orientation = orientation_of(image)
         notes = [*_naming(path, image.format or ""), *_length(image.size, settings)]
-        why = _why_anew(image, kind, data)
+        why = _why_anew(image, kind, data, orientation)
         rgb = to_rgb(image)
     if orientation != 1:
         rgb = turned_upright(rgb, orientation)
-        why = why or "is turned upright as its EXIF orientation says"
     full_size = rgb.size
     if settings.max_side and max(full_size) > settings.max_side:
         rgb = _shrunk(rgb, settings.max_side)
@@ -122,6 +123,16 @@ def _plain(path: Path, data: bytes, settings: ImageSettings) -> StoredImage | No
     return StoredImage(data, header.format, size, size, size, 1, notes)
 
 
+def described(
+    path: Path, image: Image.Image, data: bytes, orientation: int
+) -> list[tuple[str, str]]:
+    """What would be done to an opened image, or is odd about it, each with its kind."""
+    kind = _KINDS.get(image.format or "")
+    why = _why_anew(image, kind, data, orientation)
+    notes = [*_naming(path, image.format or ""), *_length(image.size, AS_IT_IS)]
+    return [*notes, (why, "image-converted")] if why else notes
+
+
 def instance_masks(data: bytes, name: str, orientation: int) -> NDArray[np.integer]:
     """The numbers [height, width] of a mask image, upright.
 
@@ -150,7 +161,7 @@ def turned(pixels: NDArray[np.bool_], orientation: int) -> NDArray[np.bool_]:
     return pixels.T if orientation >= 5 else pixels
 
 
-def _why_anew(image: Image.Image, kind: str | None, data: bytes) -> str | None:
+def _why_anew(image: Image.Image, kind: str | None, data: bytes, orientation: int) -> str | None:
     """Why an image cannot go into the records as it is, or ``None``."""
     if kind is None:
         return f"is {image.format}, and is stored as PNG"
@@ -160,7 +171,7 @@ def _why_anew(image: Image.Image, kind: str | None, data: bytes) -> str | None:
         return f"has the colour mode {image.mode}, and is stored as RGB"
     if "transparency" in image.info:
         return "has a transparent colour, and is stored over white"
-    return None
+    return None if orientation == 1 else "is turned upright as its EXIF orientation says"
 
 
 def _length(size: tuple[int, int], settings: ImageSettings) -> tuple[tuple[str, str], ...]:

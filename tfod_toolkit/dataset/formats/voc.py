@@ -220,7 +220,7 @@ def _annotation(element: ET.Element, place: int) -> Annotation:
         place,
         is_true(texts.get("difficult", "")),
         is_true(texts.get("truncated", "")),
-        texts.get("pose", "").strip(),
+        _pose(texts.get("pose", "").strip()),
         is_true(texts.get("crowd", "")),
     )
 
@@ -243,6 +243,11 @@ def _box(element: ET.Element) -> Box:
             except Unreadable as error:
                 raise Unreadable(str(error), "box-unreadable") from None
         raise
+
+
+def _pose(text: str) -> str:
+    """The pose, where there is one: tools write their word for none."""
+    return "" if text.lower() in ("unspecified", "unknown") else text
 
 
 def _where(element: ET.Element, place: int) -> str:

@@ -1,0 +1,213 @@
+"""Datasets written for other tools, and new datasets from old ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from tfod_toolkit.dataset.annotations import Fault, Note, unpack
+from tfod_toolkit.dataset.build import QUOTED, BuildSettings, build_index, found_classes
+from tfod_toolkit.dataset.fitting import FitSettings, Fitted, fit
+from tfod_toolkit.dataset.index import Index, Progress
+from tfod_toolkit.dataset.labels import LabelMap
+from tfod_toolkit.dataset.parallel import in_order
+from tfod_toolkit.dataset.pixels import ImageSettings
+from tfod_toolkit.dataset.staging import staged
+from tfod_toolkit.dataset.writers import WRITERS, Entry, writer, writer_class
+from tfod_toolkit.errors import BadDataError, CannotWriteError, UsageError, writing
+
+RECORDS = "records"
+#: What a dataset can be written as.
+TARGETS = (*WRITERS, RECORDS)
+_SUFFIXES = {"jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"), "png": (".png",)}
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSettings:
+    """How to write a dataset.
+
+    Attributes:
+        to: the format.
+        clip: cut boxes that reach out of the image, where they would be left out.
+        masks: outlines, where a format has a choice between them and boxes.
+        image: what is done to images.
+        label_map: the classes in their order; ``None``: those found, by the alphabet.
+    """
+
+    to: str = "coco"
+    clip: bool = False
+    masks: bool = False
+    image: ImageSettings = field(default_factory=ImageSettings)
+    label_map: LabelMap | None = None
+
+    def __post_init__(self) -> None:
+        if self.to not in TARGETS:
+            raise UsageError(
+                f"there is no format {self.to!r} to write", f"choose one of {', '.join(TARGETS)}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """What was written, and what was not.
+
+    Attributes:
+        out: where.
+        to: the format.
+        images: how many.
+        annotations: how many.
+        splits: images by split; ``""``: in none.
+        faults: what was left out.
+        notes: what is worth knowing.
+    """
+
+    out: Path
+    to: str
+    images: int
+    annotations: int
+    splits: dict[str, int]
+    faults: tuple[Fault, ...]
+    notes: tuple[Note, ...]
+
+
+def export_index(
+    index: Index, out: Path, settings: ExportSettings, progress: Progress | None = None
+) -> ExportReport:
+    """Write the samples of an index as a new dataset; whole or not at all.
+
+    Raises:
+        BadDataError: no image can be used.
+        CannotWriteError: ``out`` cannot be written, or is not empty.
+    """
+    if settings.to == RECORDS:
+        return _records(index, out, settings, progress)
+    if out.is_dir() and any(not path.name.startswith(".making-") for path in out.iterdir()):
+        raise CannotWriteError(f"{out} is not empty", "choose a new folder for the dataset")
+    names = settings.label_map or found_classes(index, index.folder)
+    with staged(out, ()) as stage:
+        fixed_names = replace(settings, label_map=names)
+        report = _written(index, out, stage, fixed_names, progress)
+        if not report.images:
+            quoted = "\n  ".join(str(fault) for fault in report.faults[:QUOTED])
+            raise BadDataError(
+                f"no image of {index.folder} can be used\n  {quoted}", "correct these files"
+            )
+    return report
+
+
+def _written(
+    index: Index, out: Path, stage: Path, settings: ExportSettings, progress: Progress | None
+) -> ExportReport:
+    names = settings.label_map
+    assert names is not None
+    made = writer(settings.to, stage, list(names.names.values()))
+    job = partial(_export_packed, stage, settings)
+    done, annotations, total = 0, 0, index.count()
+    splits: dict[str, int] = {}
+    name_exports(index)
+    rows = index.database.execute(
+        "SELECT blob, export, splits, grp FROM samples ORDER BY known, image"
+    )
+    with writing(out):
+        for results in in_order(job, rows):
+            for entry, said in results:
+                index.say(said)
+                if entry is not None:
+                    made.add(entry)
+                    annotations += len(entry.annotations)
+                    splits[entry.split] = splits.get(entry.split, 0) + 1
+            done += len(results)
+            if progress:
+                progress(done, total)
+        lost = [Note(out, f"lost {what}") for what in made.close()]
+    images = sum(splits.values())
+    notes = (*index.notes(), *lost)
+    return ExportReport(out, settings.to, images, annotations, splits, tuple(index.faults()), notes)
+
+
+def _records(
+    index: Index, out: Path, settings: ExportSettings, progress: Progress | None
+) -> ExportReport:
+    build = BuildSettings(
+        clip=settings.clip,
+        masks=settings.masks,
+        image=settings.image,
+        label_map=settings.label_map,
+    )
+    report = build_index(index, out, index.folder, build, progress)
+    splits = {name: counts.images for name, counts in report.splits.items()}
+    annotations = sum(counts.by_class.total() for counts in report.splits.values())
+    images = sum(splits.values())
+    return ExportReport(out, RECORDS, images, annotations, splits, report.faults, report.notes)
+
+
+def name_exports(index: Index) -> None:
+    """Give each sample a name (without suffix) that no other has: its own, as far as possible."""
+    database = index.database
+    database.executescript(
+        "DROP TABLE IF EXISTS taken; CREATE TEMP TABLE taken (stem TEXT PRIMARY KEY)"
+    )
+    columns = {row[1] for row in database.execute("PRAGMA table_info(samples)")}
+    if "export" not in columns:
+        database.execute("ALTER TABLE samples ADD COLUMN export TEXT")
+    rows = database.execute("SELECT id, known FROM samples ORDER BY known, image").fetchall()
+    for number, known in rows:
+        stem = known.rpartition(".")[0] or known
+        stem = stem.replace("/", "_").replace("\\", "_").strip() or "image"
+        name, times = stem, 1
+        while database.execute("SELECT 1 FROM taken WHERE stem = ?", (name.lower(),)).fetchone():
+            times += 1
+            name = f"{stem}_{times}"
+        database.execute("INSERT INTO taken VALUES (?)", (name.lower(),))
+        database.execute("UPDATE samples SET export = ? WHERE id = ?", (name, number))
+
+
+def _export_packed(
+    stage: Path,
+    settings: ExportSettings,
+    packed: Sequence[tuple[bytes, str, str, str]],
+) -> list[tuple[Entry | None, list[Fault | Note]]]:
+    """Fit samples and write their images; what is left for the writer."""
+    results: list[tuple[Entry | None, list[Fault | Note]]] = []
+    fitting = FitSettings(
+        settings.clip, settings.label_map, optional_masks=True, image=settings.image
+    )
+    folder_of = writer_class(settings.to).image_folder
+    for data, stem, splits, group in packed:
+        sample = unpack(data)
+        fitted, faults = fit(sample, fitting)
+        if fitted is None:
+            results.append((None, list(faults)))
+            continue
+        parts = tuple(split for split in splits.split("\n") if split)
+        suffix = sample.image.suffix
+        if suffix.lower() not in _SUFFIXES[fitted.image.format]:
+            suffix = _SUFFIXES[fitted.image.format][0]
+        folder = stage / folder_of(parts)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{stem}{suffix}").write_bytes(fitted.image.data)
+        entry = _entry(fitted, f"{stem}{suffix}", parts, group, settings)
+        results.append((entry, [*faults, *fitted.notes]))
+    return results
+
+
+def _entry(
+    fitted: Fitted, name: str, splits: tuple[str, ...], group: str, settings: ExportSettings
+) -> Entry:
+    from tfod_toolkit.dataset.masks import outlines, run_lengths
+
+    found = fitted.sample.annotations
+    masks: tuple[str, ...] = ()
+    shapes: tuple[tuple[tuple[float, ...], ...], ...] = ()
+    if fitted.masks is not None:
+        masks = tuple(run_lengths(mask)[2] for mask in fitted.masks)
+        as_drawn = fitted.sample.size == fitted.image.size and fitted.image.orientation == 1
+        if as_drawn and all(one.mask is not None and one.mask.polygons for one in found):
+            shapes = tuple(one.mask.polygons for one in found if one.mask is not None)
+        elif settings.to == "yolo":
+            shapes = tuple(outlines(mask) for mask in fitted.masks)
+    if settings.to == "yolo" and not settings.masks:
+        shapes = ()
+    return Entry(name, fitted.image.size, found, splits, group, masks, shapes)
