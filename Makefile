@@ -3,9 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := demo
 WORKERS ?= 2
+# The stack's variables; without it, terraform/config.tfvars where there is one.
+CONFIG ?=
+STACK = $(BIN)/tfod stack $(if $(CONFIG),--config $(CONFIG))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test test-upstream lint format bench constraints clean
+.PHONY: help setup setup-dev demo test test-upstream lint format bench constraints clean \
+	plan apply teardown runtask-config push smoke checkov
 
 help:  ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -39,6 +43,32 @@ bench: setup-dev  ## Measure the toolkit beside TFOD's own scripts
 
 constraints: setup-dev  ## Resolve constraints.txt anew
 	$(BIN)/python scripts/update_constraints.py
+
+plan: setup  ## Say what `make apply` would do, and what it will cost
+	@$(STACK) plan $(ARGS)
+
+apply: setup  ## Provision the GPU cluster in your AWS account: shows a plan and its cost, and asks
+	@$(STACK) apply $(ARGS)
+
+teardown: setup  ## Take the cluster away again; asks
+	@$(STACK) destroy $(ARGS)
+
+runtask-config: setup  ## Write configs.json, which `tfod runtask` reads
+	@$(STACK) outputs --out configs.json
+
+push: setup  ## Push both images to the stack's repositories
+	@$(STACK) push $(ARGS)
+
+smoke: setup  ## Walk through a first run on a real account (not yet run by anybody; about 1 USD)
+	@$(BIN)/python scripts/smoke.py $(ARGS)
+
+checkov: .tools/checkov/bin/checkov  ## Check the stack's terraform against checkov's policies
+	$< -d terraform --config-file terraform/.checkov.yaml
+
+# In an environment of its own: it needs other versions of what we use.
+.tools/checkov/bin/checkov:
+	$(PYTHON) -m venv .tools/checkov
+	.tools/checkov/bin/pip install -q checkov==3.3.30
 
 clean:  ## Remove what the demo and the builds left
 	rm -rf $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache

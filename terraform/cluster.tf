@@ -179,12 +179,12 @@ resource "aws_autoscaling_group" "hosts" {
 }
 
 resource "aws_ecs_capacity_provider" "hosts" {
-  for_each = aws_autoscaling_group.hosts
+  for_each = local.groups
 
-  name = each.value.name
+  name = aws_autoscaling_group.hosts[each.key].name
 
   auto_scaling_group_provider {
-    auto_scaling_group_arn         = each.value.arn
+    auto_scaling_group_arn         = aws_autoscaling_group.hosts[each.key].arn
     managed_termination_protection = "ENABLED"
     managed_draining               = "ENABLED"
 

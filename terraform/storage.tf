@@ -23,9 +23,9 @@ resource "aws_s3_bucket" "own" {
 }
 
 resource "aws_s3_bucket_public_access_block" "own" {
-  for_each = aws_s3_bucket.own
+  for_each = local.own_buckets
 
-  bucket                  = each.value.id
+  bucket                  = aws_s3_bucket.own[each.key].id
   block_public_acls       = true
   block_public_policy     = true
   ignore_public_acls      = true
@@ -33,9 +33,9 @@ resource "aws_s3_bucket_public_access_block" "own" {
 }
 
 resource "aws_s3_bucket_ownership_controls" "own" {
-  for_each = aws_s3_bucket.own
+  for_each = local.own_buckets
 
-  bucket = each.value.id
+  bucket = aws_s3_bucket.own[each.key].id
 
   rule {
     object_ownership = "BucketOwnerEnforced"
@@ -43,9 +43,9 @@ resource "aws_s3_bucket_ownership_controls" "own" {
 }
 
 resource "aws_s3_bucket_server_side_encryption_configuration" "own" {
-  for_each = aws_s3_bucket.own
+  for_each = local.own_buckets
 
-  bucket = each.value.id
+  bucket = aws_s3_bucket.own[each.key].id
 
   rule {
     apply_server_side_encryption_by_default {
@@ -55,9 +55,9 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "own" {
 }
 
 resource "aws_s3_bucket_versioning" "own" {
-  for_each = aws_s3_bucket.own
+  for_each = local.own_buckets
 
-  bucket = each.value.id
+  bucket = aws_s3_bucket.own[each.key].id
 
   versioning_configuration {
     status = "Enabled"
@@ -65,9 +65,9 @@ resource "aws_s3_bucket_versioning" "own" {
 }
 
 resource "aws_s3_bucket_lifecycle_configuration" "own" {
-  for_each = aws_s3_bucket.own
+  for_each = local.own_buckets
 
-  bucket = each.value.id
+  bucket = aws_s3_bucket.own[each.key].id
 
   rule {
     id     = "abort-incomplete-uploads"
@@ -100,9 +100,9 @@ resource "aws_s3_bucket_lifecycle_configuration" "own" {
 }
 
 resource "aws_s3_bucket_policy" "own" {
-  for_each = aws_s3_bucket.own
+  for_each = local.own_buckets
 
-  bucket = each.value.id
+  bucket = aws_s3_bucket.own[each.key].id
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
@@ -110,7 +110,7 @@ resource "aws_s3_bucket_policy" "own" {
       Effect    = "Deny"
       Principal = "*"
       Action    = "s3:*"
-      Resource  = [each.value.arn, "${each.value.arn}/*"]
+      Resource  = [aws_s3_bucket.own[each.key].arn, "${aws_s3_bucket.own[each.key].arn}/*"]
       Condition = { Bool = { "aws:SecureTransport" = "false" } }
     }]
   })
@@ -133,9 +133,9 @@ resource "aws_ecr_repository" "images" {
 }
 
 resource "aws_ecr_lifecycle_policy" "images" {
-  for_each = aws_ecr_repository.images
+  for_each = local.images
 
-  repository = each.value.name
+  repository = aws_ecr_repository.images[each.key].name
   policy = jsonencode({
     rules = [{
       rulePriority = 1

@@ -10,6 +10,8 @@ Where it stands in for AWS, and how it differs:
   judges, which knows the grammar but not AWS's resources.
 - ``ListStateMachineVersions`` is not in moto: here there are none, as none are published.
 - A launch template's own tags come back as tags for what is launched: here they do not.
+- A statement with a condition denies whatever the condition says, so that a bucket with a TLS-only
+  policy takes nothing: here such statements are left out.
 - ``GetServiceQuota`` knows no GPU quotas: here they are 8 vCPUs, or what the file QUOTA_FILE says.
 - Which types a region offers is moto's record of some years ago: no g6.
 - Capacity providers are found though deleted, and instances of a group never join the cluster.
@@ -61,6 +63,18 @@ def untagged_template(create: Any) -> Any:
     return create_launch_template
 
 
+def without_conditions(is_action_permitted: Any) -> Any:
+    """``IAMPolicyStatement.is_action_permitted`` that is neutral where there is a condition."""
+    from moto.iam.access_control import PermissionResult
+
+    def permitted(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if self._statement.get("Effect") == "Deny" and "Condition" in self._statement:
+            return PermissionResult.NEUTRAL
+        return is_action_permitted(self, *args, **kwargs)
+
+    return permitted
+
+
 def get_service_quota(self: Any) -> Any:
     """The quotas of GPU instances, in vCPUs."""
     from moto.core.responses import ActionResult
@@ -75,6 +89,7 @@ def get_service_quota(self: Any) -> Any:
 def main() -> None:
     """Serve, and write the port to the file that was named."""
     from moto.ec2.models import EC2Backend
+    from moto.iam.access_control import IAMPolicyStatement
     from moto.server import ThreadedMotoServer
     from moto.servicequotas.responses import ServiceQuotasResponse
     from moto.stepfunctions.responses import StepFunctionResponse
@@ -82,6 +97,9 @@ def main() -> None:
     StepFunctionResponse.validate_state_machine_definition = validate_state_machine_definition
     StepFunctionResponse.list_state_machine_versions = list_state_machine_versions
     EC2Backend.create_launch_template = untagged_template(EC2Backend.create_launch_template)
+    IAMPolicyStatement.is_action_permitted = without_conditions(
+        IAMPolicyStatement.is_action_permitted
+    )
     ServiceQuotasResponse.get_service_quota = get_service_quota
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()

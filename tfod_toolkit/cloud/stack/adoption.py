@@ -33,15 +33,20 @@ def apply_again(stack: Stack, account: Account, proposal: Proposal) -> None:
     Raises:
         ConfigError: something with a name of the stack's is somebody else's.
     """
-    plan, blocked = proposal.plan, _attempted(stack, proposal)
+    blocked = _attempted(stack, proposal)
     for _ in range(ROUNDS):
         if blocked is None:
             return
-        changes = {change.address: change for change in plan.changes}
-        for address in blocked.addresses:
-            _adopt(stack, account, changes[address])
-        with stack.proposal() as following:
-            plan, blocked = following.plan, _attempted(stack, following)
+        # A plan of now: it knows more of where things go than the one before.
+        with stack.proposal() as present:
+            changes = {change.address: change for change in present.plan.changes}
+        found = {
+            name: _found(stack, account, changes[name])
+            for name in blocked.addresses
+            if name in changes
+        }
+        with stack.taking_over(found), stack.proposal() as following:
+            blocked = _attempted(stack, following)
     if blocked is not None:
         raise blocked
 
@@ -54,7 +59,8 @@ def _attempted(stack: Stack, proposal: Proposal) -> AlreadyThereError | None:
     return None
 
 
-def _adopt(stack: Stack, account: Account, change: Change) -> None:
+def _found(stack: Stack, account: Account, change: Change) -> str:
+    """Terraform's id of what is there already, and is the stack's."""
     with explaining(change.address):
         found = find(account.client, change.kind, change.after)
     if found is None:
@@ -69,7 +75,7 @@ def _adopt(stack: Stack, account: Account, change: Change) -> None:
             f"{change.address}: {name} is there already, and is not this stack's",
             'give the stack another name, with project = "..." in config.tfvars',
         )
-    stack.take_over(change.address, name)
+    return name
 
 
 def find(client: Client, kind: str, after: Values) -> Found | None:

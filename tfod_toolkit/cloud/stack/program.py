@@ -145,14 +145,6 @@ class Program(Terraform):
         code, out, errors = self.apply(str(file), json=IsFlagged, no_color=None, var=None)
         self._check("apply", code, out, errors)
 
-    def import_resource(self, address: str, name: str, variable_files: list[Path]) -> None:
-        """Take into the state what is there already."""
-        files = [str(each) for each in variable_files]
-        code, out, errors = self.import_cmd(
-            address, name, var_file=files, input=False, no_color=IsFlagged
-        )
-        self._check("import", code, out, errors)
-
     def read_outputs(self) -> dict[str, Any]:
         """The outputs of the last apply, as ``terraform output -json`` has them."""
         code, out, errors = self.output_cmd(json=IsFlagged, no_color=IsFlagged)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -146,9 +147,27 @@ class Stack:
             )
         self._program.carry_out(proposal.file)
 
-    def take_over(self, address: str, name: str) -> None:
-        """Write down as the stack's what AWS has already."""
-        self._program.import_resource(address, name, self.settings.variable_files)
+    @contextmanager
+    def taking_over(self, found: Mapping[str, str]) -> Iterator[None]:
+        """Let plans take what AWS has already for the stack's, while the block lasts.
+
+        Args:
+            found: terraform's address -> terraform's id of what is there.
+        """
+        # The condition keeps another stack of the same folder from taking it.
+        project = json.dumps(self.settings.project)
+        text = "".join(
+            f"import {{\n  for_each = terraform.workspace == {project} ? "
+            f"toset([{json.dumps(name)}]) : toset([])\n  to = {address}\n  id = each.value\n}}\n"
+            for address, name in found.items()
+        )
+        file = self.settings.folder / f"adopted_{self.settings.project}.tf"
+        try:
+            with writing(file):
+                file.write_text(text)
+            yield
+        finally:
+            file.unlink(missing_ok=True)
 
     def outputs(self) -> dict[str, Any]:
         """The outputs, as ``terraform output -json`` and so ``configs.json`` has them.
