@@ -10,6 +10,8 @@ from tfod_toolkit.cli import VerbGroup
 VERBS: dict[str, tuple[str, str]] = {
     "build": ("dataset_build", "Make records from labelled images."),
     "check": ("dataset_check", "Find what ruins a training, and repair what can be."),
+    "stats": ("dataset_stats", "Count classes, sizes and boxes."),
+    "view": ("dataset_view", "Write a page with annotated pictures."),
     "export": ("dataset_export", "Write COCO, VOC, YOLO or CSV for other tools."),
     "merge": ("dataset_merge", "Join datasets."),
     "split": ("dataset_split", "Cut a dataset into splits."),

@@ -411,6 +411,7 @@ def _name(index: Index) -> None:
     """Give each sample what evaluation knows it by: its file's name, or path where two have one."""
     index.database.executescript(
         "CREATE INDEX IF NOT EXISTS by_sample_name ON samples (name);"
+        "CREATE INDEX IF NOT EXISTS by_said ON said (path);"
         "CREATE INDEX IF NOT EXISTS by_label ON labels (name, sample);"
         "CREATE INDEX IF NOT EXISTS by_labelled ON labels (sample);"
         "UPDATE samples SET known = CASE WHEN (SELECT count(*) FROM samples AS other WHERE "
@@ -421,10 +422,9 @@ def _name(index: Index) -> None:
 
 def _note_unannotated(index: Index) -> None:
     text = "has no annotation and is left out"
-    images = map(str, index.files.images())
     known = (
         path
-        for path in images
+        for path in index.files.image_names()
         if not index.database.execute("SELECT 1 FROM samples WHERE image = ?", (path,)).fetchone()
         and not index.database.execute("SELECT 1 FROM said WHERE path = ?", (path,)).fetchone()
     )

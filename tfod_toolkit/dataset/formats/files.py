@@ -132,9 +132,13 @@ class Files:
 
     def with_suffix(self, *suffixes: str) -> Iterator[Path]:
         """The files with one of these (lower-case) suffixes, in order."""
+        return map(Path, self.names_with_suffix(*suffixes))
+
+    def names_with_suffix(self, *suffixes: str) -> Iterator[str]:
+        """The same as text: paths take their time."""
         marks = ", ".join("?" * len(suffixes))
         query = f"SELECT path FROM files WHERE suffix IN ({marks}) ORDER BY path"  # noqa: S608 -- question marks
-        return (Path(path) for (path,) in self._connection.execute(query, suffixes))
+        return (path for (path,) in self._connection.execute(query, suffixes))
 
     def all(self) -> Iterator[Path]:
         """All files, in order."""
@@ -148,8 +152,12 @@ class Files:
 
     def images(self) -> Iterator[Path]:
         """The images, in order."""
+        return map(Path, self.image_names())
+
+    def image_names(self) -> Iterator[str]:
+        """The same as text."""
         query = "SELECT path FROM files WHERE image ORDER BY path"
-        return (Path(path) for (path,) in self._connection.execute(query))
+        return (path for (path,) in self._connection.execute(query))
 
     def has(self, path: Path) -> bool:
         """Whether a file is listed."""

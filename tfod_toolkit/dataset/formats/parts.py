@@ -94,7 +94,8 @@ def size_of(width: object, height: object) -> tuple[int, int] | None:
 
 def is_true(value: object) -> bool:
     """Whether a flag is set, as any tool writes it."""
-    return str(value).strip().lower() in _TRUE
+    # Nearly all flags are this, and there are many.
+    return value not in ("0", "") and str(value).strip().lower() in _TRUE
 
 
 def text_of(path: Path) -> tuple[str, list[Note]]:

@@ -7,6 +7,7 @@ each split (``train/``, ``valid/``, ``test/``).
 
 from __future__ import annotations
 
+import os
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
@@ -56,13 +57,16 @@ class Reader:
             raise MissingInputError(f"{files.folder} holds no annotation (*.xml)", _HINT)
         files.remember(_listed(files))
         self.lists = next(files.recall_all("listed"), None) is not None
+        self.masks = next(files.recall_all("mask"), None) is not None
 
     def pieces(self) -> Iterator[Piece | Fault]:
         """Each annotation file."""
-        for path in each_of(self.only, self.files.with_suffix(".xml")):
-            yield Piece(str(path), str(path))
-        if self.only is None:
-            yield from self._unused()
+        if self.only is not None:
+            yield Piece(str(self.only), str(self.only))
+            return
+        for path in self.files.names_with_suffix(".xml"):
+            yield Piece(path, path)
+        yield from self._unused()
 
     def sample(self, key: str, pieces: Sequence[str]) -> Iterator[Sample | Fault | Note]:
         """What an annotation file says."""
@@ -87,7 +91,7 @@ class Reader:
             size=None if size is None else size_of(size.findtext("width"), size.findtext("height")),
             annotations=tuple(annotations),
             splits=self._splits(path),
-            mask=next((Path(mask) for mask in self.files.recall("mask", path.stem)), None),
+            mask=self._mask(path),
         )
 
     def classes(self) -> Iterator[tuple[Path, dict[int, str]]]:
@@ -96,7 +100,11 @@ class Reader:
 
     def _unused(self) -> Iterator[Fault]:
         """Those names on lists that no annotation has."""
+        last = ""
         for name, where in self.files.recall_all("listed"):
+            if name == last:
+                continue  # on another list, too
+            last = name
             if not self.files.recall("annotated", name):
                 path, _, line = where.rpartition(":")
                 reason = f"{name} has no annotation ({name}.xml)"
@@ -127,6 +135,10 @@ class Reader:
         beside = f" ({own.name}, of the annotation's own name, is)" if own is not None else ""
         raise Unreadable(f"names the image {name}, which is not there{beside}", "image-missing")
 
+    def _mask(self, path: Path) -> Path | None:
+        found = self.files.recall("mask", path.stem) if self.masks else []
+        return Path(found[0]) if found else None
+
     def _splits(self, path: Path) -> frozenset[str]:
         if self.lists:
             return frozenset(self.files.recall("split", path.stem))
@@ -138,7 +150,7 @@ def _listed(files: Files) -> Iterator[tuple[str, str, str]]:
 
     Lists of one class (``dog_train.txt``) tell nothing new.
     """
-    seen = set()
+    known = False
     for path in files.with_suffix(".txt"):
         if "ImageSets" not in path.parts or path.stem.lower() not in SPLIT_NAMES:
             continue
@@ -146,18 +158,16 @@ def _listed(files: Files) -> Iterator[tuple[str, str, str]]:
             continue
         with path.open(encoding="utf-8-sig", errors="replace") as lines:
             for number_, line in enumerate(lines, start=1):
-                if name := _listed_name(line):
-                    yield "split", name, path.stem.lower()
-                    if name not in seen:
-                        seen.add(name)
-                        yield "listed", name, f"{path}:{number_}"
-    for path in files.with_suffix(".png"):
-        if path.parent.name == MASK_FOLDERS[0]:
-            yield "mask", path.stem, str(path)
-    if seen:
-        for path in files.with_suffix(".xml"):
-            if path.stem in seen:
-                yield "annotated", path.stem, ""
+                if listed := _listed_name(line):
+                    yield "split", listed, path.stem.lower()
+                    yield "listed", listed, f"{path}:{number_}"
+                    known = True
+    for name in files.names_with_suffix(".png"):
+        if MASK_FOLDERS[0] in name and Path(name).parent.name == MASK_FOLDERS[0]:
+            yield "mask", Path(name).stem, name
+    if known:
+        for name in files.names_with_suffix(".xml"):
+            yield "annotated", name[name.rfind(os.sep) + 1 : name.rfind(".")], ""
 
 
 def _listed_name(line: str) -> str:

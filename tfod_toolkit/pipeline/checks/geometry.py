@@ -138,6 +138,25 @@ def check_anchors(config: Proto, facts: RecordFacts) -> Iterator[Finding]:
     )
 
 
+def anchor_matches(
+    config: Proto, boxes: Sequence[tuple[float, float, int, int]]
+) -> list[bool] | None:
+    """For each box whether an anchor of the config's model overlaps it by half.
+
+    Args:
+        config: the pipeline config.
+        boxes: height and width in parts of the picture, and the picture's height and width.
+
+    Returns:
+        ``None`` where the model has no anchors, or its input's size varies.
+    """
+    shapes = anchor_shapes(config)
+    if not shapes:
+        return None
+    inside = [_in_pixels(config, *box) for box in boxes]
+    return [overlap >= GOOD_OVERLAP for overlap in expected_overlaps(shapes, inside)]
+
+
 def _in_pixels(
     config: Proto, height: float, width: float, rows: int, columns: int
 ) -> tuple[float, float]:
