@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import require
 from tests.sidecar.servers import Proxy, proxied
 from tfod_toolkit.cloud.lease import Claim, Lease
-from tfod_toolkit.cloud.prefix import Prefix
+from tfod_toolkit.cloud.prefix import AbsentError, ChangedError, Prefix
 from tfod_toolkit.cloud.session import s3_client
 from tfod_toolkit.cloud.transfer import Transfers
 from tfod_toolkit.sidecar import backup as backup_module
@@ -64,6 +64,27 @@ def proxy(emulator: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ite
             client.delete_object(Bucket=BUCKET, Key=item["Key"])
 
 
+class Reader(Mapping[str, bytes]):
+    """Objects by key, each read when it is asked for: as one does who restores."""
+
+    def __init__(self, prefix: Prefix) -> None:
+        self._prefix = prefix
+
+    def __getitem__(self, key: str) -> bytes:
+        try:
+            # In a range: moto gives an object in parts a checksum that its content has not.
+            found = self._prefix.details(key)
+            return b"".join(self._prefix.read_range(key, 0, found.size, found.etag))
+        except (AbsentError, ChangedError) as error:
+            raise KeyError(key) from error
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(key for key in self._prefix.listing() if not key.startswith(".sidecar/"))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
 @dataclass
 class S3:
     """What is in the bucket, past the proxy, and sidecars that keep folders there."""
@@ -74,11 +95,14 @@ class S3:
     said: list[str] = field(default_factory=list)
 
     @property
+    def reader(self) -> Reader:
+        """Whoever reads the bucket, past the proxy."""
+        return Reader(Prefix(s3_client(endpoint=self.emulator), self.url))
+
+    @property
     def files(self) -> dict[str, bytes]:
         """Objects under the prefix by key, without the lease."""
-        there = Prefix(s3_client(endpoint=self.emulator), self.url)
-        keys = [key for key in there.listing() if not key.startswith(".sidecar/")]
-        return {key: there.read(key)[0] for key in keys}
+        return dict(self.reader)
 
     def client(self) -> Any:
         return s3_client()

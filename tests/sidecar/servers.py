@@ -6,8 +6,8 @@ import hashlib
 import http.client
 import random
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -84,10 +84,11 @@ class _Handler(BaseHTTPRequestHandler):
             elif name.lower() not in ("transfer-encoding", "connection", "date", "server"):
                 self.send_header(name, value)
         self.send_header("Content-Length", length)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content[: len(content) // 2] if fault == "cut" else content)
-            self.close_connection |= fault == "cut"
+        with suppress(BrokenPipeError, ConnectionResetError):  # the client was killed
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(content[: len(content) // 2] if fault == "cut" else content)
+        self.close_connection |= fault == "cut"
 
     def _forward(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         host = urlsplit(self.proxy.upstream).netloc
@@ -99,7 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             connection.close()
 
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _serve
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _serve  # noqa: N815 -- named by http.server
 
     def log_message(self, *_: object) -> None:
         pass
@@ -170,16 +171,17 @@ class Trainer:
         beside.replace(self.folder / name)
 
 
-def restorable(files: dict[str, bytes], folder: str = "") -> str | None:
+def restorable(files: Mapping[str, bytes], folder: str = "") -> str | None:
     """The checkpoint that these files, by key, restore; None if there is none.
 
     Raises:
-        AssertionError: they name one that is not whole.
+        AssertionError, KeyError: they name one that is not whole.
     """
     from tfod_toolkit.sidecar.states import parse_state
 
-    text = files.get(f"{folder}checkpoint")
-    if text is None:
+    try:
+        text = files[f"{folder}checkpoint"]
+    except KeyError:
         return None
     state = parse_state(text)
     assert state is not None

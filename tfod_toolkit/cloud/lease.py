@@ -179,7 +179,7 @@ class Lease:
         client.meta.events.register("before-send.s3", self._before_send)
 
     def _before_send(self, request: Any, **_: Any) -> None:
-        if not self.held or request.method in ("GET", "HEAD"):
+        if request.method in ("GET", "HEAD"):
             return
         parts = urlsplit(request.url)
         if parts.path.endswith(KEY):

@@ -37,7 +37,8 @@ def read_object(url: str) -> bytes:
 
     bucket, key = split_url(url)
     try:
-        content: bytes = s3_client().get_object(Bucket=bucket, Key=key)["Body"].read()
+        answer = s3_client().get_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+        content: bytes = answer["Body"].read()
     except (BotoCoreError, ClientError) as error:
         raise explained(url, error) from error
     return content

@@ -273,7 +273,7 @@ class Prefix:
             raise explained(name, error) from error
 
     def _name(self, key: str) -> str:
-        return f"s3://{self.bucket}/{self.root}{key}"
+        return f"s3://{self.bucket}/{self.root}{key}" if key else self.url
 
 
 @dataclass(frozen=True, slots=True)

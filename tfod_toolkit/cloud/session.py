@@ -55,6 +55,8 @@ def s3_client(
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=READ_TIMEOUT,
         max_pool_connections=connections,
+        # Readers of ranges, and of objects in parts, check what they put together themselves.
+        response_checksum_validation="when_required",
         retries=None if "AWS_MAX_ATTEMPTS" in os.environ else tries,
     )
     try:

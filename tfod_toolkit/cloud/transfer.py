@@ -132,7 +132,7 @@ class Transfers:
         """
         with _opened(path) as file:
             source = _Source(file, path, key, os.fstat(file), how)
-            if source.size > PART:
+            if is_large(source.size):
                 return self._in_parts(source, metadata)
             content = self._read(source, 0, source.size)
             source.check()
@@ -313,6 +313,11 @@ def _record(held: Unfinished, done: set[Future[Part]]) -> None:
             held.parts[each.result().number] = each.result()
     if failures:
         raise failures[0]
+
+
+def is_large(size: int) -> bool:
+    """Whether a file of ``size`` bytes goes in parts."""
+    return size > PART
 
 
 def part_size_for(size: int) -> int:

@@ -9,7 +9,7 @@ from functools import partial
 from urllib.parse import quote
 
 from tfod_toolkit.cloud.prefix import AbsentError, ChangedError, Prefix
-from tfod_toolkit.cloud.transfer import PART, FileChangedError, How, Transfers
+from tfod_toolkit.cloud.transfer import FileChangedError, How, Transfers, is_large
 from tfod_toolkit.sidecar.folder import File, Scan
 from tfod_toolkit.sidecar.holdings import ATTEMPT, MTIME, Committed, Held, Holdings
 from tfod_toolkit.sidecar.plan import (
@@ -111,13 +111,13 @@ class Actions:
     def _save_files(self, keys: Iterable[str], scan: Scan, how: How) -> None:
         """Send files: large ones in parallel parts, small ones side by side."""
         keys = list(keys)
-        small = [key for key in keys if scan.files[key].size <= PART]
+        small = [key for key in keys if not is_large(scan.files[key].size)]
         raised = self._transfers.side_by_side(
             [partial(self._save, key, scan, how) for key in small]
         )
         problems = [error for error in raised if error is not None]
         for key in keys:
-            if scan.files[key].size > PART:
+            if is_large(scan.files[key].size):
                 try:
                     self._save(key, scan, how)
                 except FileChangedError as changed:
@@ -156,7 +156,7 @@ class Actions:
         held = self._holdings.objects.get(source or "")
         if source is None or held is None or held.identity != file.identity:
             return None
-        if source == key or not PART < file.size <= COPIED:
+        if source == key or not is_large(file.size) or file.size > COPIED:
             return None
         try:
             etag = self._prefix.copy(source, held.etag, key)

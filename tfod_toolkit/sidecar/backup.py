@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from tfod_toolkit.cloud.lease import KEY as LEASE_KEY
 from tfod_toolkit.cloud.lease import Lease, LeaseLostError
@@ -20,7 +21,7 @@ from tfod_toolkit.errors import (
 from tfod_toolkit.sidecar.actions import Actions
 from tfod_toolkit.sidecar.folder import File, Scan, pieces_by_checkpoint, scan, state_keys
 from tfod_toolkit.sidecar.foresight import foretell
-from tfod_toolkit.sidecar.holdings import ATTEMPT, Committed, Holdings
+from tfod_toolkit.sidecar.holdings import Committed, Holdings
 from tfod_toolkit.sidecar.plan import Job, Planner
 from tfod_toolkit.sidecar.settings import Health, Settings, Signals
 from tfod_toolkit.sidecar.states import parse_state
@@ -101,10 +102,7 @@ class Backup:
         if found is None:
             raise MissingInputError(f"there is no folder {self.settings.folder}", "check its name")
         self._learn()
-        for key, file in found.files.items():
-            held = self.planner.holdings.objects.get(key)
-            if held is not None and held.size == file.size:
-                self.planner.holdings.compare(key, file, self._prefix)
+        self._recognise()
         foretell(self.planner, found, self._say)
 
     def _begin(self) -> None:
@@ -117,6 +115,7 @@ class Backup:
                     if self._lease.former:
                         self._say(f"took over from {self._lease.former}")
                 self._learn()
+                self._recognise()
                 self._adopt()
             except UnavailableError as error:
                 self._trouble(error)
@@ -143,20 +142,26 @@ class Backup:
             if state is not None:
                 holdings.committed[folder] = Committed(state, details.etag)
                 self.planner.former[folder] = state
-        self._claim_own(listing)
+        self._claim_halves(listing)
 
-    def _claim_own(self, listing: Mapping[str, object]) -> None:
-        """Know the checkpoints of this attempt that it had no time to make visible."""
-        committed = self.planner.holdings.committed
-        folders = {*committed, *(key.rpartition("/")[0] for key in listing)}
-        for folder in {f"{each.rstrip('/')}/".lstrip("/") for each in folders}:
-            named = committed[folder].state.names if folder in committed else ()
+    def _claim_halves(self, listing: Mapping[str, object]) -> None:
+        """Know the halves of checkpoints in S3: what was pruned here before it was there whole."""
+        for folder in {"".join(key.rpartition("/")[:2]) for key in listing}:
             for name, found in pieces_by_checkpoint(listing, folder).items():
-                if "/" in name or name in named:
-                    continue
-                first = found.index or found.others[0]
-                if self._prefix.details(first).metadata.get(ATTEMPT) == self.actions.attempt:
+                if "/" not in name and found.missing:
                     self.planner.ours.add((folder, name))
+
+    def _recognise(self) -> None:
+        """Know the files that are in S3 as they are here."""
+        found, holdings = self._scan(), self.planner.holdings
+        calls = [
+            partial(holdings.compare, key, file, self._prefix)
+            for key, file in (found.files if found else {}).items()
+            if key in holdings.objects and holdings.objects[key].size == file.size
+        ]
+        for error in self.transfers.side_by_side(calls):
+            if error is not None and not isinstance(error, FileNotFoundError | AbsentError):
+                raise error
 
     def _adopt(self) -> None:
         """Go on with uploads that an earlier process of this attempt began; discard the others."""
@@ -354,16 +359,14 @@ class Backup:
 
 
 class _Once:
-    """A question that is asked of nobody again once the answer was yes, or for half a second."""
+    """A question that is asked of nobody again once the answer was yes."""
 
     def __init__(self, ask: Callable[[], bool]) -> None:
         self._ask = ask
         self._answer = False
-        self._asked = float("-inf")
 
     def __call__(self) -> bool:
-        if not self._answer and time.monotonic() - self._asked > 0.5:
-            self._answer, self._asked = self._ask(), time.monotonic()
+        self._answer = self._answer or self._ask()
         return self._answer
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from tfod_toolkit.cloud.checksums import same_content
 from tfod_toolkit.cloud.lease import KEY as LEASE_KEY
 from tfod_toolkit.cloud.prefix import AbsentError, ChangedError, Details, Stored
-from tfod_toolkit.cloud.transfer import PART, Transfers
+from tfod_toolkit.cloud.transfer import Transfers, is_large
 from tfod_toolkit.errors import (
     BadDataError,
     CannotWriteError,
@@ -225,13 +225,13 @@ class Restore:
 
     def _fetch(self, keys: list[str], found: _Found) -> None:
         """Bring files to the staging folder: small ones side by side, large ones in parts."""
-        small = [key for key in keys if found.listing[key].size <= PART]
+        small = [key for key in keys if not is_large(found.listing[key].size)]
         calls = [partial(self._fetch_small, key, found.listing[key]) for key in small]
         for error in self._transfers.side_by_side(calls):
             if error is not None:
                 raise error
         for key in keys:
-            if found.listing[key].size > PART:
+            if is_large(found.listing[key].size):
                 self._fetch_large(key, found.listing[key])
 
     def _fetch_small(self, key: str, stored: Stored) -> None:
