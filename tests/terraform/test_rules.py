@@ -119,3 +119,15 @@ def test_every_rule_has_a_fault():
     rules = re.findall(r'error_message = "([^"]+)"', text)
     assert len(rules) == len(FAULTS)
     assert all(sum(rule.startswith(each) for each in FAULTS) == 1 for rule in rules)
+
+
+def capacity_is_set(text):
+    return re.search(r"^\s*desired_capacity\s*=", text, re.MULTILINE) is not None
+
+
+def test_the_desired_capacity_is_left_to_ecs():
+    """A plan cannot tell it from one that is not known yet, so the text is looked at."""
+    text = (HCL / "cluster.tf").read_text()
+    assert not capacity_is_set(text)
+    assert re.search(r"ignore_changes = \[desired_capacity, tag\]", text)
+    assert capacity_is_set(text.replace("min_size ", "desired_capacity = 0\n  min_size "))

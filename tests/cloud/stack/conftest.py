@@ -99,7 +99,7 @@ class Workplace:
 
     def tfod(self, *words, config=None, answer="", **changed) -> subprocess.CompletedProcess[str]:
         process = self.start(*words, config=config, **changed)
-        out, errors = process.communicate(answer, timeout=300)
+        out, errors = process.communicate(answer, timeout=600)
         return subprocess.CompletedProcess(words, process.returncode, out, errors)
 
 

@@ -17,11 +17,17 @@ from tfod_toolkit.cloud.stack.adoption import FINDERS, find
 
 pytestmark = pytest.mark.slow
 
+GIVEN = "a-bucket-of-somebodys"
+
 
 @pytest.fixture(scope="module")
-def stacks(workplace):
-    """One is applied; two is applied, cut off in the middle, and applied again."""
-    one, two = workplace.config('project = "one"\n'), workplace.config('project = "two"\n')
+def stacks(workplace, emulator):
+    """One is applied; two, on a bucket that was there, is cut off in the middle, and goes on."""
+    where = {"LocationConstraint": REGION}
+    emulator.client("s3").create_bucket(Bucket=GIVEN, CreateBucketConfiguration=where)
+    one = workplace.config('project = "one"\n')
+    given = f'artifacts_bucket = "{GIVEN}"\ndata_bucket = "{GIVEN}"\n'
+    two = workplace.config(f'project = "two"\n{given}')
     first = workplace.start("apply", "--yes", config=one)
     cut_off(workplace.start("apply", "--yes", config=two))
     again = workplace.tfod("apply", "--yes", config=two)
@@ -178,6 +184,7 @@ def test_destroying_one_leaves_the_other(stacks, workplace, emulator):
     assert "The stack two is gone." in asked.stdout
     left = left_over(emulator)
     assert left and all("two" not in name for name in left)
+    emulator.client("s3").head_bucket(Bucket=GIVEN)
     assert workplace.tfod("outputs", config=stacks["one"][0]).returncode == 0
     gone = workplace.tfod("outputs", config=config)
     assert (gone.returncode, gone.stderr.splitlines()[0]) == (
@@ -201,7 +208,7 @@ def left_over(emulator) -> list[str]:
         *[each["RoleName"] for each in iam.list_roles()["Roles"]],
         *[p["InstanceProfileName"] for p in iam.list_instance_profiles()["InstanceProfiles"]],
         *[each["clusterName"] for each in clusters if each["status"] != "INACTIVE"],
-        *[each["Name"] for each in emulator.client("s3").list_buckets()["Buckets"]],
+        *[b["Name"] for b in emulator.client("s3").list_buckets()["Buckets"] if b["Name"] != GIVEN],
         *[g["logGroupName"] for g in emulator.client("logs").describe_log_groups()["logGroups"]],
         *[
             each["AutoScalingGroupName"]

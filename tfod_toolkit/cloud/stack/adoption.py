@@ -1,7 +1,8 @@
 """What an apply that was killed left behind: made in AWS, and not yet written down.
 
-Such a thing has the name that the next apply wants to give, which then fails. It is taken into the
-state instead, provided that its tags say that it is this stack's.
+Such a thing either has the name that the next apply wants to give, which then fails; or it has no
+name, and the next apply would make a second one. It is taken into the state instead, provided that
+its tags say that it is this stack's.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from tfod_toolkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from tfod_toolkit.cloud.stack.account import Account
-    from tfod_toolkit.cloud.stack.plans import Change
+    from tfod_toolkit.cloud.stack.plans import Change, Plan
     from tfod_toolkit.cloud.stack.stack import Proposal, Stack
 
 #: Each round finds what the one before was kept from by what it stumbled over.
@@ -33,7 +34,12 @@ def apply_again(stack: Stack, account: Account, proposal: Proposal) -> None:
     Raises:
         ConfigError: something with a name of the stack's is somebody else's.
     """
-    blocked = _attempted(stack, proposal)
+    lost = nameless(stack, account, proposal.plan)
+    if lost:
+        with stack.taking_over(lost), stack.proposal() as following:
+            blocked = _attempted(stack, following)
+    else:
+        blocked = _attempted(stack, proposal)
     for _ in range(ROUNDS):
         if blocked is None:
             return
@@ -49,6 +55,28 @@ def apply_again(stack: Stack, account: Account, proposal: Proposal) -> None:
             blocked = _attempted(stack, following)
     if blocked is not None:
         raise blocked
+
+
+def nameless(stack: Stack, account: Account, plan: Plan) -> dict[str, str]:
+    """What is to be made, is there already, and would be made again: address -> terraform's id."""
+    wanted = [each for each in plan.changes if each.sign == "+" and each.kind in NAMELESS]
+    if not wanted:
+        return {}
+    known = {each.get("id") for found in stack.known_resources().values() for each in found}
+    lost: dict[str, str] = {}
+    ec2 = account.client("ec2")
+    for change in wanted:
+        call, key, name = NAMELESS[change.kind]
+        tags = change.after.get("tags_all") or {}
+        filters = [{"Name": f"tag:{tag}", "Values": [value]} for tag, value in tags.items()]
+        argument = "Filter" if change.kind == "aws_nat_gateway" else "Filters"
+        with explaining(change.address):
+            found = getattr(ec2, call)(**{argument: filters})[key]
+        ids = [each[name] for each in found if each.get("State") not in {"deleted", "deleting"}]
+        unknown = [each for each in ids if each not in known]
+        if unknown:
+            lost[change.address] = unknown[0]
+    return lost
 
 
 def _attempted(stack: Stack, proposal: Proposal) -> AlreadyThereError | None:
@@ -204,6 +232,20 @@ def _egress(client: Client, after: Values) -> Found | None:
     ports = [each for each in rules if each["IsEgress"] and each["FromPort"] == after["from_port"]]
     return (ports[0]["SecurityGroupRuleId"], None) if ports else None
 
+
+#: type of what has no name but its tags -> call that lists them, key of the list, key of the id
+NAMELESS = {
+    "aws_vpc": ("describe_vpcs", "Vpcs", "VpcId"),
+    "aws_eip": ("describe_addresses", "Addresses", "AllocationId"),
+    "aws_nat_gateway": ("describe_nat_gateways", "NatGateways", "NatGatewayId"),
+    "aws_route_table": ("describe_route_tables", "RouteTables", "RouteTableId"),
+    "aws_internet_gateway": (
+        "describe_internet_gateways",
+        "InternetGateways",
+        "InternetGatewayId",
+    ),
+    "aws_vpc_endpoint": ("describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId"),
+}
 
 #: type -> what finds one by what a plan knows of it
 FINDERS: dict[str, Callable[[Client, Values], Found | None]] = {
