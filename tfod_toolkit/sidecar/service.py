@@ -163,4 +163,4 @@ def _give_up(backup: Backup) -> None:
 def _be_nice() -> None:
     """Leave the processor to the trainer."""
     with suppress(OSError):
-        os.nice(10)
+        os.nice(5)
