@@ -311,4 +311,6 @@ def _nothing(message: str, faults: list[Fault]) -> BadDataError:
     lines = [str(fault) for fault in faults[:QUOTED]]
     if len(faults) > QUOTED:
         lines.append(f"and {len(faults) - QUOTED} more")
-    return BadDataError("\n  ".join([message, *lines]), "correct these files and build again")
+    missing = faults and all(fault.code == "image-missing" for fault in faults)
+    hint = "name the folder of the images with --images" if missing else "correct these files"
+    return BadDataError("\n  ".join([message, *lines]), f"{hint} and build again")

@@ -213,6 +213,8 @@ def open_index(source: Source, folder: Path, progress: Progress | None = None) -
     # What a killed process leaves is whole; what a dead machine leaves need not be.
     database.execute("PRAGMA synchronous = OFF")
     database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA cache_size = -1024")  # kilobytes
+    database.execute("PRAGMA wal_autocheckpoint = 500")
     index = Index(source.folder, format_of(made), files, database, [])
     stamp = f"{source.path}\0{index.format}\0{files.stamp}"
     if _stamp_of(index) != stamp:
@@ -283,6 +285,7 @@ def _fill(index: Index, made: Reader, progress: Progress | None) -> None:
         for row in rows:
             _add(index, row)
         done += sum(row[0] == "sample" for row in rows)
+        index.database.commit()
         if progress:
             progress(done, 0)
     _name(index)

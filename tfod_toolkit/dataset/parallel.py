@@ -21,11 +21,11 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 #: Items that are sent to a process at once.
-CHUNK = 64
+CHUNK = 32
 #: Fewer items than this are not worth starting processes for.
 _FEW = 256
 #: Chunks in the making for each process.
-_AHEAD = 3
+_AHEAD = 2
 #: What processes have loaded before they are asked for anything.
 _PRELOADED = ("tfod_toolkit.dataset.conversion", "tfod_toolkit.dataset.checks", "PIL.Image")
 

@@ -41,7 +41,7 @@ def check_folder(folder: Path, hint: str) -> None:
 
 
 def walk(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """All files under a folder in a fixed order, hidden ones left out and links followed."""
+    """All files under a folder, in any order, hidden ones left out and links followed."""
     seen: set[str] = set()
     yield from _walk(str(folder), seen)
 
@@ -54,15 +54,14 @@ def _walk(folder: str, seen: set[str]) -> Iterator[os.DirEntry[str]]:
     seen.add(real)
     folders = []
     with os.scandir(folder) as entries:
-        found = sorted(entries, key=lambda entry: entry.name)
-    for entry in found:
-        if entry.name.startswith("."):
-            continue
-        if _is_folder(entry):
-            folders.append(entry.path)
-        else:
-            yield entry
-    for path in folders:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if _is_folder(entry):
+                folders.append(entry.path)
+            else:
+                yield entry
+    for path in sorted(folders):
         yield from _walk(path, seen)
 
 
@@ -94,7 +93,7 @@ class Files:
         """List the files of a folder, and of more folders where its images may lie."""
         database.unlink(missing_ok=True)
         files = cls(folder, database)
-        digest = hashlib.sha256()
+        stamp = Stamp()
         connection = files._connection
         connection.executescript(
             "CREATE TABLE files (path TEXT PRIMARY KEY, name TEXT, stem TEXT, suffix TEXT,"
@@ -103,7 +102,7 @@ class Files:
             " WITHOUT ROWID;"
         )
         for root in (folder, *more):
-            rows = _rows(root, digest, files.strange)
+            rows = _rows(root, stamp, files.strange)
             connection.executemany("INSERT OR IGNORE INTO files VALUES (?, ?, ?, ?, ?)", rows)
         connection.executescript(
             "CREATE INDEX by_name ON files (name) WHERE image;"
@@ -111,7 +110,7 @@ class Files:
             "CREATE INDEX by_suffix ON files (suffix);"
         )
         connection.commit()
-        files.stamp = digest.hexdigest()
+        files.stamp = f"{stamp.total:x}"
         return files
 
     def __getstate__(self) -> dict[str, object]:
@@ -123,6 +122,7 @@ class Files:
         # Nothing here must survive a crash: it is listed anew.
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("PRAGMA journal_mode = OFF")
+        connection.execute("PRAGMA cache_size = -1024")  # kilobytes
         return connection
 
     def close(self) -> None:
@@ -210,8 +210,20 @@ class Files:
         return Path(min(found, key=distance))
 
 
+@dataclass
+class Stamp:
+    """A digest of many texts that does not depend on their order."""
+
+    total: int = 0
+
+    def add(self, text: str) -> None:
+        """Take a text into account."""
+        digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
+        self.total = (self.total + int.from_bytes(digest, "big")) % (1 << 256)
+
+
 def _rows(
-    root: Path, digest: hashlib._Hash, strange: list[Path]
+    root: Path, stamp: Stamp, strange: list[Path]
 ) -> Iterator[tuple[str, str, str, str, bool]]:
     for entry in walk(root):
         if not entry.path.isascii() and not _is_utf8(entry.path):
@@ -226,7 +238,7 @@ def _rows(
             said = f"{entry.path}\0{state.st_size}\0{state.st_mtime_ns}\n"
         except OSError:  # a link to nowhere: its reader will say so
             said = f"{entry.path}\0-\n"
-        digest.update(said.encode("utf-8", "surrogateescape"))
+        stamp.add(said)
         yield entry.path, folded(entry.name), stem, suffix, image
 
 
