@@ -14,9 +14,9 @@ from tfod_toolkit.errors import (
 )
 
 #: Seconds to connect, and to wait for the next bytes of an answer: what hangs is given up on.
-CONNECT_TIMEOUT, READ_TIMEOUT = 10, 30
+CONNECT_TIMEOUT, READ_TIMEOUT = 10, 20
 #: Tries of one call before the caller hears of it; callers that run for long try again themselves.
-TRIES = 4
+TRIES = 3
 
 ABSENT = ("NoSuchKey", "NoSuchBucket", "404", "NotFound", "NoSuchUpload")
 CHANGED = ("PreconditionFailed", "412", "ConditionalRequestConflict", "409", "InvalidRange", "416")

@@ -282,7 +282,10 @@ class Transfers:
         view = memoryview(buffer)[:length]
         got = 0
         while got < length:
-            count = os.preadv(source.file, [view[got:]], start + got)
+            try:
+                count = os.preadv(source.file, [view[got:]], start + got)
+            except OSError as error:  # a network's folder that went away, a bad disk
+                raise _unreadable(source.path, error) from error
             if not count:
                 raise FileChangedError(f"{source.path} became shorter while it was read", _AGAIN)
             got += count
@@ -325,6 +328,12 @@ def part_size_for(size: int) -> int:
     return max(PART, -(-size // MOST_PARTS // MIB) * MIB)
 
 
+def _unreadable(path: Path, error: OSError) -> FileChangedError:
+    return FileChangedError(
+        f"{path} cannot be read: {error.strerror}", "make it readable to this user"
+    )
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[int]:
     try:
@@ -332,9 +341,7 @@ def _opened(path: Path) -> Iterator[int]:
     except FileNotFoundError as error:
         raise FileGoneError(f"{path} is gone", None) from error
     except OSError as error:
-        raise FileChangedError(
-            f"{path} cannot be read: {error.strerror}", "make it readable to this user"
-        ) from error
+        raise _unreadable(path, error) from error
     try:
         yield file
     finally:

@@ -133,7 +133,7 @@ class Actions:
             return
         held = self._holdings.objects.get(key)
         if held is not None and held.identity is None and held.size == file.size:
-            self._holdings.compare(key, file, self._prefix)
+            self._compare(key, file)
             if self._holdings.has(key, file):
                 return
         began = time.monotonic()
@@ -141,6 +141,15 @@ class Actions:
         self._holdings.objects[key] = Held(file.size, etag, file.identity)
         self._inodes[file.inode] = key
         self._planner.sent(key, time.monotonic() - began)
+
+    def _compare(self, key: str, file: File) -> None:
+        try:
+            self._holdings.compare(key, file, self._prefix)
+        except AbsentError:
+            del self._holdings.objects[key]
+        except OSError as error:
+            self._planner.put_off[key] = self._planner.clock() + PUT_OFF
+            raise FileChangedError(f"{file.path} cannot be read: {error.strerror}", None) from error
 
     def _sent(self, key: str, file: File, how: How) -> str:
         metadata = {MTIME: str(file.mtime_ns), ATTEMPT: self.attempt}
@@ -173,7 +182,7 @@ class Actions:
             return
         for key in job.keys:
             if key in objects and objects[key].identity is None:
-                self._holdings.compare(key, scan.files[key], self._prefix)
+                self._compare(key, scan.files[key])
         if all(self._holdings.has(key, scan.files[key]) for key in job.keys if key in objects):
             return
         left = held.state.only(

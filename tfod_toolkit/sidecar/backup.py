@@ -160,7 +160,7 @@ class Backup:
             if key in holdings.objects and holdings.objects[key].size == file.size
         ]
         for error in self.transfers.side_by_side(calls):
-            if error is not None and not isinstance(error, FileNotFoundError | AbsentError):
+            if error is not None and not isinstance(error, OSError | AbsentError):
                 raise error
 
     def _adopt(self) -> None:

@@ -174,6 +174,8 @@ def _walk(root: Path, below: str, unreadable: dict[str, str]) -> Iterator[tuple[
                 )
         except FileNotFoundError:  # gone since it was listed
             continue
+        except OSError as error:
+            unreadable[below + entry.name] = error.strerror or str(error)
 
 
 def _read_state(root: Path, folder: str, found: Scan) -> State | None:
