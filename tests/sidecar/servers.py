@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -46,6 +47,16 @@ class Proxy:
     calls: list[Call] = field(default_factory=list)
     url: str = ""
     released: threading.Event = field(default_factory=threading.Event)
+    _last: float = field(default_factory=time.monotonic)
+
+    @property
+    def idle(self) -> float:
+        """Seconds since a call went by."""
+        return time.monotonic() - self._last
+
+    def record(self, call: Call) -> None:
+        self.calls.append(call)
+        self._last = time.monotonic()
 
     def written(self, *, but: str = "lease.json") -> list[str]:
         return [call.path for call in self.calls if call.writes and not call.path.endswith(but)]
@@ -72,7 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
             status, headers, content = fault
         else:
             status, headers, content = self._forward(body)
-        proxy.calls.append(Call(self.command, parts.path, parts.query, size, status))
+        proxy.record(Call(self.command, parts.path, parts.query, size, status))
         if fault == "lost":
             self.close_connection = True
             return

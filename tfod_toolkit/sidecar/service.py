@@ -135,20 +135,22 @@ class Calls:
 
 @contextmanager
 def _signals(backup: Backup) -> Iterator[None]:
-    """The first SIGTERM or SIGINT asks for the last flush, a second one ends the process."""
+    """The first SIGTERM or SIGINT asks for the last flush; a Ctrl-C during it ends the process."""
+    late = threading.Timer(backup.settings.stop_seconds + _GRACE, _give_up, args=(backup,))
+    late.daemon = True
 
     def receive(number: int, _frame: FrameType | None) -> None:
-        if backup.signals.stop.is_set():
+        if not backup.signals.stop.is_set():
+            backup.signals.end()
+            late.start()
+        elif number == signal.SIGINT:
             os._exit(128 + number)
-        backup.signals.end()
-        late = threading.Timer(backup.settings.stop_seconds + _GRACE, _give_up, args=(backup,))
-        late.daemon = True
-        late.start()
 
     before = {number: signal.signal(number, receive) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
+        late.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)
 
