@@ -22,7 +22,7 @@ if sys.argv[1] == "version":
     print(json.dumps({{"terraform_version": "1.11.4"}}, indent=2))
     sys.exit()
 with open({notes!r}, "a") as file:
-    print(json.dumps([os.environ["TF_WORKSPACE"], *sys.argv[1:]]), file=file)
+    print(json.dumps([os.environ.get("TF_WORKSPACE"), *sys.argv[1:]]), file=file)
 if sys.argv[1] == "init" and {waits}:
     signal.signal(signal.SIGINT, lambda *_: sys.exit(1))
     print("ready", flush=True)
@@ -56,7 +56,8 @@ def test_the_words_that_terraform_gets(noted, tmp_path, monkeypatch):
     program.make_plan(tmp_path / "plan", [], destroy=True)
     program.carry_out(tmp_path / "plan")
     initialised, planned, destroyed, applied = calls()
-    assert initialised[:2] == ["two", "init"]
+    assert initialised[:2] == [None, "init"]
+    assert planned[:2] == ["two", "plan"]
     assert {"-migrate-state", "-force-copy", "-plugin-dir=/mirror"} <= set(initialised)
     assert "-reconfigure" not in initialised
     assert {"-json", f"-out={tmp_path}/plan", f"-var-file={tmp_path}/a.tfvars"} <= set(planned)

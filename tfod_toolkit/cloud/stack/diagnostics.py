@@ -119,7 +119,8 @@ def _locked(diagnostic: Diagnostic, folder: Path) -> TfodError:
     return UnavailableError(
         f"the stack's state is locked by {facts.get('Who', 'somebody')} since "
         f"{facts.get('Created', 'an unknown time')}",
-        "wait until they are done; if they are gone for good: "
+        "wait until they are done; if they are gone for good, with TF_WORKSPACE set to the "
+        "project: "
         f"terraform -chdir={folder} force-unlock {facts.get('ID', 'ID')}",
     )
 

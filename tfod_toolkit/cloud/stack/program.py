@@ -69,12 +69,14 @@ class Program(Terraform):
             Interrupted: a signal came; terraform has ended in its own way and written its state.
         """
         words = self.generate_cmd_string(cmd, *args, **options)
+        # Workspaces are made by the first plan; init asks about one that is not there yet.
+        hidden = {"TF_WORKSPACE"} if cmd == "init" else set()
         lines: list[str] = []
         with tempfile.TemporaryFile("w+") as complaints:
             process = subprocess.Popen(
                 words,
                 cwd=self.folder,
-                env=self._environment,
+                env={key: each for key, each in self._environment.items() if key not in hidden},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=complaints,

@@ -113,7 +113,7 @@ class Stack:
             "# Written by `tfod stack init --state`.\n"
             'terraform {\n  backend "s3" {\n'
             f'    bucket               = "{bucket}"\n'
-            f'    key                  = "{prefix}/terraform.tfstate"\n'
+            '    key                  = "terraform.tfstate"\n'
             f'    workspace_key_prefix = "{prefix}"\n'
             f'    region               = "{account.region}"\n'
             f"{profile}"
