@@ -154,3 +154,39 @@ def test_left_out_counts_are_right_in_number(voc, tmp_path):
     result = run("build", voc.folder, tmp_path / "records")
     assert isinstance(result.exception, BadDataError)
     assert result.exception.message.startswith("2 things were left out")
+
+
+def test_check_as_it_is_typed(voc, tmp_path):
+    assert run("check", voc.folder, "--look", "headers").exit_code == 0
+    voc.annotation("image3").write_text(voc_xml("image3.jpg", voc_object("cat", (9, 5, 5, 9))))
+    result = tfod("dataset", "check", voc.folder, "--fix", tmp_path / "fixed", "--to", "coco")
+    assert result.returncode == 65
+    assert "error: 1 boxes whose sides are swapped (box-inverted)" in result.stdout
+    assert f"{voc.annotation('image3')}: object 1 (cat): swapped its sides" in result.stdout
+    assert "Traceback" not in result.stderr
+    assert tfod("dataset", "check", tmp_path / "fixed").returncode == 0
+    assert tfod("dataset", "check", voc.folder, "--fail-on", "never").returncode == 0
+    said = json.loads(run("check", voc.folder, "--json", "--fail-on", "never").stdout)
+    assert said["kinds"]["box-inverted"] == 1
+    assert run("check", tmp_path / "fixed", "--fail-on", "warning").exit_code == 1
+
+
+def test_new_datasets_as_they_are_typed(voc, tmp_path):
+    for words, says in (
+        (("export", voc.folder, tmp_path / "yolo", "--to", "yolo"), "as yolo"),
+        (("merge", voc.folder, tmp_path / "yolo", tmp_path / "both"), "12 images with 24"),
+        (
+            ("split", voc.folder, tmp_path / "cut", "--parts", "train=0.5,test=0.5"),
+            "as voc (test 3, train 3)",
+        ),
+        (("split", voc.folder, tmp_path / "folds", "--folds", "3"), "(fold1 2, fold2 2, fold3 2)"),
+        (
+            ("remap", voc.folder, tmp_path / "pets", "--map", "cat,dog=pet"),
+            "6 images with 12 annotations",
+        ),
+    ):
+        result = run(*words)
+        assert result.exit_code == 0, result.output
+        assert says in result.stdout
+    both = run("build", tmp_path / "both", tmp_path / "records", "--testing-fraction", 0)
+    assert ["cat", "12"] in [line.split() for line in both.stdout.splitlines()]

@@ -185,7 +185,9 @@ def tell(report: ExportReport, *, allow: bool) -> None:
         BadDataError: something was left out, and that is not accepted.
     """
     count = say(report.notes, report.faults)
-    parts = ", ".join(f"{name} {images:,}" for name, images in report.splits.items() if name)
+    parts = ", ".join(
+        f"{name} {images:,}" for name, images in sorted(report.splits.items()) if name
+    )
     click.echo(
         f"{report.out}: {report.images:,} images with {report.annotations:,} annotations, as "
         f"{report.to}" + (f" ({parts})" if parts else "")

@@ -161,7 +161,7 @@ class Reader:
     def _splits(self, image: Path) -> frozenset[str]:
         listed = frozenset(self.files.recall("split", str(image)))
         inside = {name for name, folder in self.yaml.folders if image.is_relative_to(folder)}
-        return listed | inside or split_above(image, self.files.folder)
+        return (listed | inside) - {""} or split_above(image, self.files.folder)
 
 
 _FLAG_COLUMNS = ("difficult", "truncated", "is_crowd", "view")

@@ -92,6 +92,10 @@ def read_yaml(files: Files, path: Path | None) -> Yaml:
         values = said.get(split)
         for value in values if isinstance(values, list) else [values] if values else []:
             _place(files, found, split, root, str(value))
+    if {name for name, _ in (*found.folders, *found.lists)} == {"train"}:
+        # Ultralytics demands it: a dataset with nothing but it is not split.
+        found.folders = [("", folder) for _, folder in found.folders]
+        found.lists = [("", path) for _, path in found.lists]
     return found
 
 

@@ -1,0 +1,182 @@
+"""Records a second, beside TFOD's own converters, on blood cells repeated to many pictures.
+
+TFOD's ``create_pascal_tf_record`` decodes nothing; ours is measured with every picture decoded, and
+with headers and ends looked at only. With masks, the same pictures in COCO's format (each box an
+outline of twelve corners) are given to TFOD's ``create_coco_tf_record``. Rates are differences
+between many pictures and few, so that start-up, which is TensorFlow's for TFOD, is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import shutil
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.programs import (
+    PROJECT,
+    median_ratio,
+    pairs,
+    tfod_script,
+    timed,
+    toolkit,
+    work_folder,
+)
+
+FEW, MANY = 1_000, 10_000
+FEW_MASKS, MANY_MASKS = 200, 1_200
+ROUNDS = 3
+CORNERS = 12
+
+
+def source() -> Path:
+    """Blood cells."""
+    return PROJECT.parent / "shared" / "data" / "bccd"
+
+
+def repeated(folder: Path, count: int) -> Path:
+    """Blood cells, repeated to so many pictures, as VOC that TFOD's script reads, too."""
+    year = folder / "VOC2007"
+    if (year / "done").is_file():
+        return year
+    shutil.rmtree(folder, ignore_errors=True)
+    for name in ("Annotations", "JPEGImages", "ImageSets/Main"):
+        (year / name).mkdir(parents=True)
+    annotations = sorted((source() / "Annotations").glob("*.xml"))
+    first: dict[str, Path] = {}
+    names = []
+    for number in range(count):
+        path = annotations[number % len(annotations)]
+        stem = f"{path.stem}_{number:06d}"
+        text = path.read_text().replace(f"{path.stem}.jpg", f"{stem}.jpg")
+        text = re.sub(r"<folder>.*?</folder>", "<folder>VOC2007</folder>", text)
+        (year / "Annotations" / f"{stem}.xml").write_text(text)
+        image = year / "JPEGImages" / f"{stem}.jpg"
+        if path.stem in first:
+            os.link(first[path.stem], image)
+        else:
+            shutil.copyfile(source() / "JPEGImages" / f"{path.stem}.jpg", image)
+            first[path.stem] = image
+        names.append(stem)
+    # The original reads a list of one class; ours reads the list of all.
+    lists = year / "ImageSets" / "Main"
+    (lists / "aeroplane_train.txt").write_text("".join(f"{name} 1\n" for name in names))
+    (lists / "train.txt").write_text("".join(f"{name}\n" for name in names))
+    (year / "done").touch()
+    return year
+
+
+def label_map(folder: Path) -> Path:
+    """The label map of blood cells."""
+    path = folder / "label_map.txt"
+    names = ("Platelets", "RBC", "WBC")
+    items = (f"item {{ id: {n} name: '{name}' }}\n" for n, name in enumerate(names, start=1))
+    path.write_text("".join(items))
+    return path
+
+
+def ours(voc: Path, out: Path, *words: object) -> float:
+    """Seconds of ``tfod dataset build``."""
+    shutil.rmtree(out, ignore_errors=True)
+    command = toolkit("dataset", "build", voc, out, "--testing-fraction", 0, "--shards", 1)
+    return timed([*command, "--allow-bad", *map(str, words)])[0]
+
+
+def pascal(voc: Path, out: Path) -> float:
+    """Seconds of ``create_pascal_tf_record``."""
+    words = ["--data_dir", voc.parent, "--year", "VOC2007", "--set", "train"]
+    words += ["--output_path", out, "--label_map_path", label_map(voc.parent)]
+    return timed(tfod_script("dataset_tools.create_pascal_tf_record", *words))[0]
+
+
+def with_masks(voc: Path, folder: Path) -> Path:
+    """The same pictures as COCO, each box with an outline."""
+    folder.mkdir(parents=True, exist_ok=True)
+    images, annotations = [], []
+    for number, path in enumerate(sorted((voc / "Annotations").glob("*.xml")), start=1):
+        root = ET.parse(path).getroot()
+        name = f"{path.stem}.jpg"
+        images.append({"id": number, "file_name": name, "width": 640, "height": 480})
+        for element in root.iter("bndbox"):
+            sides = {child.tag: float(child.text or 0) for child in element}
+            x, y = sides["xmin"], sides["ymin"]
+            width, height = sides["xmax"] - x, sides["ymax"] - y
+            if width <= 0 or height <= 0:
+                continue
+            turns = [2 * math.pi * n / CORNERS for n in range(CORNERS)]
+            outline = [
+                side
+                for turn in turns
+                for side in (
+                    round(x + width / 2 * (1 + math.cos(turn)), 2),
+                    round(y + height / 2 * (1 + math.sin(turn)), 2),
+                )
+            ]
+            said = {"image_id": number, "category_id": 2, "bbox": [x, y, width, height]}
+            said |= {"segmentation": [outline], "area": width * height * 0.75, "iscrowd": 0}
+            annotations.append({"id": len(annotations) + 1, **said})
+    categories = [{"id": 2, "name": "RBC"}]
+    said_ = {"images": images, "annotations": annotations, "categories": categories}
+    path = folder / "instances_train.json"
+    path.write_text(json.dumps(said_))
+    return path
+
+
+def coco(json_path: Path, images: Path, out: Path) -> float:
+    """Seconds of ``create_coco_tf_record`` with masks; it must be given three sets."""
+    empty = out.parent / "empty.json"
+    said = {"images": [], "annotations": [], "categories": [{"id": 2, "name": "RBC"}]}
+    empty.write_text(json.dumps(said))
+    out.mkdir(parents=True, exist_ok=True)
+    words: list[object] = ["--include_masks", "--output_dir", out]
+    words += ["--train_annotations_file", json_path, "--train_image_dir", images]
+    words += ["--val_annotations_file", empty, "--val_image_dir", images]
+    words += ["--testdev_annotations_file", empty, "--test_image_dir", images]
+    return timed(tfod_script("dataset_tools.create_coco_tf_record", *words))[0]
+
+
+def rates(
+    what: str, counts: tuple[int, int], run: Callable[[int], float], other: Callable[[int], float]
+) -> None:
+    """Print pictures a second of both, and the ratio."""
+    many, few = counts[1], counts[0]
+
+    def rate(measure: Callable[[int], float]) -> float:
+        return (many - few) / (measure(many) - measure(few))
+
+    mine, theirs = pairs(ROUNDS, lambda _: rate(run), lambda _: rate(other))
+    print(f"  {what}: {median_ratio(mine, theirs):.2f} times TFOD's rate", flush=True)
+
+
+def main() -> None:
+    """Print the ratios."""
+    folder = work_folder("dataset_build")
+    vocs = {count: repeated(folder / str(count), count) for count in (FEW, MANY)}
+    out = folder / "out"
+
+    def their_pascal(count: int) -> float:
+        return pascal(vocs[count], folder / "pascal.record")
+
+    for look, bar in (("decoded", 1.0), ("headers", 2.5)):
+        rates(
+            f"VOC, images {look} (bar {bar})",
+            (FEW, MANY),
+            lambda count, look=look: ours(vocs[count], out, "--look", look),
+            their_pascal,
+        )
+    parts = {n: repeated(folder / f"{n}", n) for n in (FEW_MASKS, MANY_MASKS)}
+    files = {n: with_masks(voc, folder / f"coco{n}") for n, voc in parts.items()}
+    rates(
+        "COCO with masks (bar 5)",
+        (FEW_MASKS, MANY_MASKS),
+        lambda n: ours(files[n], out, "--masks", "--images", parts[n] / "JPEGImages"),
+        lambda n: coco(files[n], parts[n] / "JPEGImages", folder / "coco_out"),
+    )
+
+
+if __name__ == "__main__":
+    main()
