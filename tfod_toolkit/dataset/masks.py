@@ -41,12 +41,20 @@ def raster(mask: Mask, size: tuple[int, int]) -> NDArray[np.bool_]:
         if not isinstance(counts, str):
             return _fitting(_unrolled(counts, (across, down)), size)
         found: dict[str, Any] = {"size": [down, across], "counts": counts.encode()}
-        pixels = coco.decode(found).astype(bool)
+        pixels = _by_rows(coco.decode(found))
         if not counts or not np.any(pixels):
             raise BadDataError("its mask has no pixel")
         return _fitting(pixels, size)
     parts = coco.frPyObjects([list(polygon) for polygon in mask.polygons], height, width)
-    return np.asarray(coco.decode(coco.merge(parts)).astype(bool))
+    return _by_rows(coco.decode(coco.merge(parts)))
+
+
+def _by_rows(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """COCO's masks, which lie in memory by columns, as rows: all that is done next goes by rows."""
+    import cv2
+    import numpy as np
+
+    return np.asarray(cv2.transpose(pixels.T)).view(np.bool_)
 
 
 def encode_png(pixels: NDArray[np.bool_]) -> bytes:
