@@ -170,7 +170,11 @@ def test_one_at_work_and_one_full_are_not_destroyed(stacks, workplace, emulator)
         f"error: the bucket {bucket} is not empty",
         "hint: fetch what you want to keep; --empty-buckets then deletes the rest for good",
     ]
-    emulator.client("ecs").run_task(cluster="one", taskDefinition="one", group="tfod:first")
+    ecs = emulator.client("ecs")
+    # The emulator's hosts have no GPU: a task that fits on one, in the place of ours.
+    small = [{"name": "tfod", "image": "tfod", "memory": 10}]
+    ecs.register_task_definition(family="small", containerDefinitions=small)
+    ecs.run_task(cluster="one", taskDefinition="small", group="tfod:first")
     busy = workplace.tfod("destroy", "--yes", "--empty-buckets", config=config)
     assert busy.returncode == 2
     assert busy.stderr.splitlines()[0] == "error: the stack one is at work: first"

@@ -133,6 +133,20 @@ class Account:
                 )
         return len(hosts)
 
+    def unprotect(self, groups: Sequence[str]) -> None:
+        """Let the instances of auto-scaling groups end with their groups."""
+        with explaining("auto-scaling groups"):
+            client = self.client("autoscaling")
+            found = client.describe_auto_scaling_groups(AutoScalingGroupNames=list(groups))
+            for group in found["AutoScalingGroups"]:
+                ids = [each["InstanceId"] for each in group["Instances"]]
+                if ids:
+                    client.set_instance_protection(
+                        AutoScalingGroupName=group["AutoScalingGroupName"],
+                        InstanceIds=ids,
+                        ProtectedFromScaleIn=False,
+                    )
+
     def instances(self, groups: Sequence[str]) -> dict[str, tuple[int, int]]:
         """Of each auto-scaling group: how many instances it has, and wants."""
         with explaining("auto-scaling groups"):

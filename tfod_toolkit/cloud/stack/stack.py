@@ -216,6 +216,9 @@ class Stack:
         for bucket in self._full_buckets(account):
             account.empty(bucket)
         account.release_hosts(self.settings.project)
+        groups = [each["name"] for each in self.known_resources().get("aws_autoscaling_group", [])]
+        if groups:
+            account.unprotect(groups)
 
     def _tasks(self, account: Account) -> list[dict[str, Any]]:
         there = "aws_ecs_cluster" in self.known_resources()
