@@ -168,7 +168,8 @@ def test_a_dry_run_writes_nothing(s3, tmp_path):
         "would send checkpoint (0.0 MB)",
         "would delete ckpt-100.index",
         "would delete ckpt-100.data-00000-of-00001",
-        "would send 3 files, 0.0 MB",
+        "would send checkpoint (0.0 MB)",
+        "would send 4 files, 0.0 MB",
     ]
     assert [call for call in s3.proxy.calls if call.writes] == []
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from tfod_toolkit.sidecar.folder import Scan, Series, pieces_by_checkpoint
 from tfod_toolkit.sidecar.holdings import Holdings
-from tfod_toolkit.sidecar.states import STATE_FILE, State, comes_after
+from tfod_toolkit.sidecar.states import STATE_FILE, State, comes_after, rendered
 
 #: Seconds for which a new file must not have changed, or after which it is sent in any case.
 SETTLED, LONG = 1.0, 5.0
@@ -212,8 +212,25 @@ class Planner:
             assert series.state
             state = series.state.only(lambda name, at=series: self._stored(scan, at, name))  # type: ignore[misc]  # bound now
             held = self.holdings.committed.get(series.folder)
+            going = self._going(series)
+            if state and going:
+                state = rendered(state.newest, (*going, *state.names))
             if state and (held is None or held.state.text != state.text):
                 yield Commit(series.folder, state)
+
+    def _going(self, series: Series) -> tuple[str, ...]:
+        """Checkpoints that are to be pruned: named until they are gone, or a kill would forget."""
+        held = self.holdings.committed.get(series.folder)
+        if not self.prune or held is None or series.state is None:
+            return ()
+        here = {*series.state.names, *series.checkpoints}
+        return tuple(
+            name
+            for name in held.state.names
+            if name not in here
+            and self._may_go(series, name)
+            and self.holdings.checkpoint_whole(series.folder, name)
+        )
 
     def _plain(self, scan: Scan, final: bool) -> Iterator[Job]:
         keys = tuple(self._changed(scan, final=final))
@@ -254,7 +271,7 @@ class Planner:
             if not state or not held or held.state.newest != state.newest:
                 continue
             for name, found in pieces_by_checkpoint(self.holdings.objects, folder).items():
-                here = name in series.checkpoints or name in held.state.names
+                here = name in series.checkpoints or name in state.names
                 if not here and self._may_go(series, name) and not self._read(folder, name, final):
                     index = [found.index] if found.index else []
                     yield Prune(folder, name, (*index, *found.others))
