@@ -250,6 +250,8 @@ def slow_link() -> None:
                 print(f"  bare {bare:.1f} s, visible after {seconds:.1f} s: {seconds / bare:.2f}; "
                       f"at most {high_water(process):.0f} MB", flush=True)  # fmt: skip
                 end(process)
+            for path in folder.iterdir():
+                path.unlink()
 
 
 def stop() -> None:
