@@ -60,6 +60,7 @@ class Actions:
         self.attempt = quote(attempt, safe=":/ ")
         self._say = say
         self._inodes: dict[tuple[int, int], str] = {}
+        self._unsaid: dict[str, list[str]] = {}
         self.totals = Totals()
 
     def do(self, job: Job, scan: Scan, give_way: Callable[[], bool]) -> None:
@@ -106,7 +107,18 @@ class Actions:
         self._planner.saved(job, seconds)
         self.totals.checkpoints += 1
         size = sum(scan.files[key].size for key in job.keys)
-        self._say(_line(job.folder + job.name, size, seconds))
+        self._unsaid.setdefault(job.folder, []).append(_line(job.folder + job.name, size, seconds))
+        # At once, and for the folder as it was: it may be gone by the next look.
+        commit = self._planner.commit(scan, job.folder)
+        if commit is None:
+            self._say_saved(job.folder)
+        else:
+            self._commit(job.folder, commit.state, scan)
+
+    def _say_saved(self, folder: str) -> None:
+        """The lines of the checkpoints that were sent, now that they are to be seen."""
+        for line in self._unsaid.pop(folder, ()):
+            self._say(line)
 
     def _save_files(self, keys: Iterable[str], scan: Scan, how: How) -> None:
         """Send files: large ones in parallel parts, small ones side by side."""
@@ -204,6 +216,7 @@ class Actions:
             metadata[MTIME] = str(file.mtime_ns)
         self._write_state(folder, state, metadata)
         self._planner.committed(folder, state)
+        self._say_saved(folder)
         self.totals.newest, self.totals.newest_at = folder + state.newest, time.time()
 
     def _write_state(self, folder: str, state: State, metadata: dict[str, str]) -> None:

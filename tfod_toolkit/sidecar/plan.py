@@ -141,6 +141,19 @@ class Planner:
                 return job
         return None
 
+    def commit(self, scan: Scan, folder: str) -> Commit | None:
+        """What makes the checkpoints of a folder visible that S3 holds whole, if some are not."""
+        series = scan.series[folder]
+        assert series.state
+        state = series.state.only(lambda name: self._stored(scan, series, name))
+        held = self.holdings.committed.get(folder)
+        going = self._going(series)
+        if state and going:
+            state = rendered(state.newest, (*going, *state.names))
+        if state is None or (held is not None and held.state.text == state.text):
+            return None
+        return Commit(folder, state)
+
     def unsaved(self, scan: Scan) -> list[str]:
         """Keys of everything that S3 does not hold as it is here."""
         keys = [key for key in scan.plain if not self._has(scan, key)]
@@ -208,15 +221,8 @@ class Planner:
             yield SaveCheckpoint(series.folder, name, tuple(keys), along, newest)
 
     def _commits(self, scan: Scan, every: list[Series]) -> Iterator[Job]:
-        for series in every:
-            assert series.state
-            state = series.state.only(lambda name, at=series: self._stored(scan, at, name))  # type: ignore[misc]  # bound now
-            held = self.holdings.committed.get(series.folder)
-            going = self._going(series)
-            if state and going:
-                state = rendered(state.newest, (*going, *state.names))
-            if state and (held is None or held.state.text != state.text):
-                yield Commit(series.folder, state)
+        commits = (self.commit(scan, series.folder) for series in every)
+        yield from (commit for commit in commits if commit is not None)
 
     def _going(self, series: Series) -> tuple[str, ...]:
         """Checkpoints that are to be pruned: named until they are gone, or a kill would forget."""
