@@ -172,36 +172,40 @@ def masked_pictures(folder: Path) -> Path:
 
 
 def keypoint_pictures(folder: Path) -> tuple[Path, Path]:
-    """Records of the 8 pictures in which every brick has 17 keypoints, and their label map.
+    """Records of the 8 pictures in which every object has 17 keypoints, and their label map.
 
-    The points stand where the COCO config's 17 names say nothing: along the box's diagonal.
+    The points stand where the COCO config's 17 names say nothing: along the box's diagonal. The
+    first class is called as the config's task calls its own.
     """
-    from tfod_toolkit.dataset import RecordWriter, read_records
+    from tfod_toolkit.dataset import (
+        LabelMap,
+        RecordWriter,
+        read_label_map,
+        read_records,
+        write_label_map,
+    )
     from tfod_toolkit.dataset.protos import new_example
-    from tfod_toolkit.odapi.protos import string_int_label_map_pb2
     from tfod_toolkit.pipeline import load_config
 
     source, records = eight_pictures(folder), folder / "records-keypoints"
-    keypoint_map = records / "keypoints.pbtxt"
-    if keypoint_map.is_file():
-        return records, keypoint_map
     shutil.copytree(source, records, dirs_exist_ok=True)
     config = load_config(PIPELINES / f"{FAMILIES['keypoints'].config}.config")
     task = config.model.center_net.keypoint_estimation_task[0]
-    names = sorted(task.keypoint_label_to_std)
+    points = tuple(sorted(task.keypoint_label_to_std))
+    names = dict(read_label_map(source / "classes.pbtxt").names)
+    first, names[1] = names[1].encode(), task.keypoint_class_name
     for split in ("training", "testing"):
         with RecordWriter(records / f"{split}.record") as writer:
             for data in read_records(source / f"{split}.record"):
                 example = new_example()
                 example.ParseFromString(data)
-                _add_keypoints(example.features.feature, len(names))
+                _add_keypoints(example.features.feature, len(points))
+                texts = example.features.feature["image/object/class/text"].bytes_list.value
+                texts[:] = [names[1].encode() if text == first else text for text in texts]
                 writer.write(example.SerializeToString())
-    labels = string_int_label_map_pb2.StringIntLabelMap()
-    person = labels.item.add(id=1, name=task.keypoint_class_name)
-    for number, name in enumerate(names):
-        person.keypoints.add(id=number, label=name)
-    keypoint_map.write_text(str(labels))
-    return records, keypoint_map
+    label_map = LabelMap(names, keypoints={1: points})
+    write_label_map(records / "classes.pbtxt", label_map)
+    return records, records / "classes.pbtxt"
 
 
 def _add_keypoints(features: object, count: int) -> None:

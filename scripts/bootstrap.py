@@ -49,7 +49,8 @@ def main(words):
 
 def fingerprint():
     """What the environment depends on, as one hash."""
-    digest = hashlib.sha256(sys.version.encode())
+    # Its own place too: what is installed points to it, so one that was moved is no use.
+    digest = hashlib.sha256(f"{sys.version} {VENV}".encode())
     for name in INPUTS:
         digest.update((PROJECT / name).read_bytes())
     return digest.hexdigest()

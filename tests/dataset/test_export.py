@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 
 from tests.dataset.reading import of_kind
 from tests.dataset.voc_dataset import Voc, encoded, picture, voc_object
-from tfod_toolkit.dataset import Annotation, BuildSettings, Mask, Note, Sample, build_records
+from tfod_toolkit.dataset import (
+    Annotation,
+    BuildSettings,
+    Mask,
+    Note,
+    Sample,
+    build_records,
+    read_label_map,
+)
 from tfod_toolkit.dataset.edit import Remap, change, check_names, cut, merge, parse_pairs
 from tfod_toolkit.dataset.edit import parse_parts as parts_of
 from tfod_toolkit.dataset.export import ExportSettings, export_index
@@ -184,6 +192,9 @@ def test_masks_areas_and_keypoints_are_carried(masked, tmp_path, to):
     np.testing.assert_array_equal(raster(one.mask, (WIDTH, HEIGHT)), MASK)
     assert (one.area, crowd.area) == (170.5, 100.0)
     assert one.keypoints == (("nose", 13, 11, 2), ("ear", 0, 0, 0), ("tail", 15, 12, 1))
+    if to == "records":
+        label_map = read_label_map(tmp_path / "out" / "classes.pbtxt")
+        assert label_map.keypoints == {1: ("nose", "ear", "tail")}
 
 
 def test_outlines_go_to_yolo_when_asked_for(masked, tmp_path):

@@ -13,7 +13,7 @@ from google.protobuf import text_format
 from tests.evaluation.scenes import LABELS, Scripted, random_scenes
 from tfod_toolkit.dataset import Example, RecordWriter, decode_image, write_label_map
 from tfod_toolkit.errors import BadDataError, ConfigError
-from tfod_toolkit.evaluation import evaluate, evaluation_settings
+from tfod_toolkit.evaluation import check_tfod_metrics, evaluate, evaluation_settings
 from tfod_toolkit.evaluation.settings import EvaluationSettings
 from tfod_toolkit.odapi.protos import pipeline_pb2
 
@@ -245,6 +245,8 @@ def test_keypoints_that_the_label_map_has_not(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no keypoints for 'ball'") as caught:
         numbers(tmp_path, KEYPOINT_CONFIG, examples, detect)
     assert "keypoints {" in str(caught.value.hint)
+    with pytest.raises(ConfigError, match="no keypoints for 'ball'"):  # also before a training
+        check_tfod_metrics(settings_for(tmp_path, KEYPOINT_CONFIG), LABELS)
 
 
 def test_lvis_needs_to_know_how_frequent_classes_are(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tfod_toolkit import __version__
@@ -205,6 +205,11 @@ def _build(
     if how is None:
         how = assign_splits(index, settings.split)
         shards.begin(how)
+    keypoints: tuple[str, ...] = ()
+    if settings.keypoints:
+        keypoints, able = keypoint_names(index)
+        of_class = {n: keypoints for n in label_map.names if label_map.key_of(n) in able}
+        label_map = replace(label_map, keypoints=of_class)
     totals = dict(
         index.database.execute(
             "SELECT part, count(*) FROM samples WHERE part IS NOT NULL GROUP BY part"
@@ -216,7 +221,7 @@ def _build(
             label_map,
             settings.clip,
             settings.masks,
-            keypoint_names(index) if settings.keypoints else (),
+            keypoints,
             settings.image,
         ),
         sum(totals.values()),
@@ -272,20 +277,23 @@ def shards_for(index: Index, part: str) -> int:
     return max(1, round(total / SHARD_BYTES))
 
 
-def keypoint_names(index: Index) -> tuple[str, ...]:
-    """The names of the keypoints in the order of the first annotation that has most of them.
+def keypoint_names(index: Index) -> tuple[tuple[str, ...], frozenset[str]]:
+    """The keypoints' names, as the first annotation with most of them has them; whose they are.
 
     Raises:
         UsageError: nothing has keypoints.
     """
     best: tuple[str, ...] = ()
+    classes = set()
     for _, sample in index.samples():
         for one in sample.annotations:
+            if one.keypoints:
+                classes.add(one.name)
             if len(one.keypoints) > len(best):
                 best = tuple(name for name, *_ in one.keypoints)
     if not best:
         raise UsageError(f"no annotation of {index.folder} has keypoints", "leave --keypoints out")
-    return best
+    return best, frozenset(classes)
 
 
 def _class_notes(

@@ -27,10 +27,13 @@ class LabelMap:
             sorted by id.
         keys: id to the name that annotations and records use, for those classes where it is
             another (``/m/01g317`` for ``person`` in TFOD's COCO label map).
+        keypoints: id to the names of its keypoints in the records' order, for those classes that
+            have some; TFOD's keypoint metrics ask for them.
     """
 
     names: Mapping[int, str]
     keys: Mapping[int, str] = field(default_factory=dict)
+    keypoints: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, names: Iterable[str]) -> LabelMap:
@@ -83,6 +86,7 @@ def read_label_map(path: Path | str, *, gaps: bool = False) -> LabelMap:
     message: Any = _parsed(Path(path))
     names: dict[int, str] = {}
     keys: dict[int, str] = {}
+    keypoints: dict[int, tuple[str, ...]] = {}
     for number, item in enumerate(message.item, start=1):
         where = f"{path}: item {number} ({item.name or item.display_name or 'without a name'!r})"
         if not item.HasField("id"):
@@ -94,7 +98,10 @@ def read_label_map(path: Path | str, *, gaps: bool = False) -> LabelMap:
         names[item.id] = item.display_name or item.name
         if item.display_name and item.name and item.name != item.display_name:
             keys[item.id] = item.name
-    label_map = LabelMap(dict(sorted(names.items())), keys)
+        if item.keypoints:
+            points = sorted(item.keypoints, key=lambda point: point.id)
+            keypoints[item.id] = tuple(point.label for point in points)
+    label_map = LabelMap(dict(sorted(names.items())), keys, keypoints)
     _check(label_map, path, gaps=gaps)
     return label_map
 
@@ -149,6 +156,8 @@ def _text(label_map: LabelMap) -> str:
         item = message.item.add(id=number, name=key or name)
         if key:
             item.display_name = name
+        for place, label in enumerate(label_map.keypoints.get(number, ())):
+            item.keypoints.add(id=place, label=label)
     text: str = text_format.MessageToString(message, as_utf8=True)
     return text
 

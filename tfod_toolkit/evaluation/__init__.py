@@ -5,6 +5,7 @@ from tfod_toolkit.evaluation.evaluator import Detect, Evaluation, evaluate
 from tfod_toolkit.evaluation.gallery import Draw
 from tfod_toolkit.evaluation.output import write_evaluation
 from tfod_toolkit.evaluation.settings import EvaluationSettings, evaluation_settings
+from tfod_toolkit.evaluation.tfod_metrics import check_tfod_metrics
 
 __all__ = [
     "METRICS",
@@ -12,6 +13,7 @@ __all__ = [
     "Draw",
     "Evaluation",
     "EvaluationSettings",
+    "check_tfod_metrics",
     "evaluate",
     "evaluation_settings",
     "write_evaluation",

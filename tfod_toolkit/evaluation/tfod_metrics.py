@@ -187,6 +187,16 @@ class TfodMetrics:
         }
 
 
+def check_tfod_metrics(settings: EvaluationSettings, label_map: LabelMap) -> None:
+    """Find out before a training whether TFOD's evaluators can be made.
+
+    Raises:
+        ConfigError: a metric asks for what the label map has not.
+    """
+    if settings.tfod_metrics:
+        _evaluators(_without_ours(settings.eval_config), label_map, settings.input_reader)
+
+
 def _without_ours(eval_config: Config) -> Config:
     """The config for TFOD's evaluators: without the metrics we compute.
 

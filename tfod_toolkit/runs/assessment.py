@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfod_toolkit.dataset import read_label_map
-from tfod_toolkit.evaluation import Detect, Evaluation, evaluate, evaluation_settings
+from tfod_toolkit.evaluation import (
+    Detect,
+    Evaluation,
+    check_tfod_metrics,
+    evaluate,
+    evaluation_settings,
+)
 from tfod_toolkit.export.serving import ServingModel
 
 if TYPE_CHECKING:
@@ -21,6 +27,9 @@ class Assessment:
         label_map_path: of the test records.
         label_map: what it holds.
         last: the step and result of the last evaluation.
+
+    Raises:
+        ConfigError: the config asks for a metric that the label map has no facts for.
     """
 
     def __init__(self, config: Any, model: Any, interruption: Interruption) -> None:
@@ -33,6 +42,7 @@ class Assessment:
         self._records = list(reader.tf_record_input_reader.input_path)
         self.label_map = read_label_map(self.label_map_path, gaps=True)
         self._settings = evaluation_settings(config, self.label_map.names.values())
+        check_tfod_metrics(self._settings, self.label_map)
 
     @property
     def notes(self) -> tuple[str, ...]:
