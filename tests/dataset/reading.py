@@ -11,7 +11,7 @@ from tfod_toolkit.dataset.index import Source, indexed
 def read(folder: Path, format_: str = "auto", **options: object) -> list[Sample | Fault | Note]:
     """Samples in order, then faults and notes."""
     with indexed(Source(folder, format_, **options)) as index:
-        samples = [sample for _, sample in index.samples("image")]
+        samples = sorted((one for _, one in index.samples()), key=lambda one: str(one.image))
         return [*samples, *index.faults(), *index.notes()]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshal
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 #: ymin, xmin, ymax, xmax.
 Box = tuple[float, float, float, float]
@@ -28,9 +28,10 @@ class Mask:
     png: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Annotation:
+class Annotation(NamedTuple):
     """One labelled box of one image, as the annotator's tool wrote it.
+
+    A tuple, unlike other values that travel: there are so many that the making of them counts.
 
     Attributes:
         name: its class, with whatever blanks there are around it.
@@ -123,6 +124,10 @@ class Note:
     code: str = "note"
 
 
+#: The place of the mask in an annotation.
+_MASK = Annotation._fields.index("mask")
+
+
 def pack(sample: Sample) -> bytes:
     """A sample in few bytes, fast; for :func:`unpack` of the same Python alone."""
     return marshal.dumps(
@@ -157,14 +162,15 @@ def unpack(data: bytes) -> Sample:
 
 
 def _packed(one: Annotation) -> tuple[object, ...]:
-    mask = (one.mask.polygons, one.mask.rle, one.mask.png) if one.mask else None
-    first = (one.name, one.box_px, one.where, one.number, one.difficult, one.truncated)
-    return (*first, one.view, one.is_crowd, one.area, mask, one.keypoints)
+    fields = tuple(one)
+    if one.mask is None:
+        return fields
+    mask = one.mask.polygons, one.mask.rle, one.mask.png
+    return *fields[:_MASK], mask, *fields[_MASK + 1 :]
 
 
 def _unpacked(fields: tuple[Any, ...]) -> Annotation:
-    name, box, where, number, difficult, truncated, view, crowd, area, mask, points = fields
-    mask = Mask(*mask) if mask else None
-    return Annotation(
-        name, box, where, number, difficult, truncated, view, crowd, area, mask, points
-    )
+    mask = fields[_MASK]
+    if mask is None:
+        return Annotation._make(fields)
+    return Annotation._make((*fields[:_MASK], Mask(*mask), *fields[_MASK + 1 :]))

@@ -144,7 +144,7 @@ def look(index: Index, depth: str, progress: Progress | None) -> None:
         "DROP TABLE IF EXISTS seen; CREATE TABLE seen (sample INTEGER PRIMARY KEY, digest BLOB, "
         "fingerprint BLOB, thumb BLOB, width INTEGER, height INTEGER)"
     )
-    rows = index.database.execute("SELECT id, blob FROM samples ORDER BY id")
+    rows = index.database.execute("SELECT id, blob FROM packed ORDER BY id")
     total, done = index.count(), 0
     for results in in_order(partial(inspect_packed, depth), rows):
         for one in results:

@@ -51,7 +51,7 @@ def checked(
             continue
         if box != annotation.box_px or name != annotation.name:
             changed = True
-            annotation = replace(annotation, box_px=box, name=name)  # noqa: PLW2901 -- the same one
+            annotation = annotation._replace(box_px=box, name=name)  # noqa: PLW2901 -- the same one
         kept[name, box] = annotation
     if not changed and not faults:
         return sample, faults

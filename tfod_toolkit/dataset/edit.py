@@ -41,7 +41,7 @@ class Remap:
             name = one.name.strip()
             if name in self.drop or (self.keep and name not in self.keep):
                 continue
-            kept.append(replace(one, name=self.names.get(name, name)))
+            kept.append(one._replace(name=self.names.get(name, name)))
         return replace(sample, annotations=tuple(kept)), []
 
 
@@ -146,7 +146,7 @@ def _repaired(one: Annotation, size: tuple[int, int] | None) -> tuple[Annotation
         ymin, xmin, ymax, xmax = inside
     if ymin >= ymax or xmin >= xmax:
         return None, ["dropped, for its box has no area in the image"]
-    return replace(one, name=one.name.strip(), box_px=(ymin, xmin, ymax, xmax)), done
+    return one._replace(name=one.name.strip(), box_px=(ymin, xmin, ymax, xmax)), done
 
 
 def change(index: Index, what: Change, progress: Progress | None = None) -> list[Note]:
@@ -157,10 +157,9 @@ def change(index: Index, what: Change, progress: Progress | None = None) -> list
     database.execute("DELETE FROM labels")
     for results in in_order(partial(_changed, what), _paged(index)):
         for number, blob, names, said in results:
-            database.execute(
-                "UPDATE samples SET blob = ?, boxes = ? WHERE id = ?",
-                (blob, sum(names.values()), number),
-            )
+            database.execute("UPDATE packed SET blob = ? WHERE id = ?", (blob, number))
+            query = "UPDATE samples SET boxes = ? WHERE id = ?"
+            database.execute(query, (sum(names.values()), number))
             database.executemany(
                 "INSERT INTO labels VALUES (?, ?, ?)",
                 [(number, name, count) for name, count in names.items()],
@@ -175,7 +174,7 @@ def change(index: Index, what: Change, progress: Progress | None = None) -> list
 
 def _paged(index: Index) -> Iterator[tuple[int, bytes]]:
     """The samples by their ids, a page at a time, for they change meanwhile."""
-    query = "SELECT id, blob FROM samples WHERE id > ? ORDER BY id LIMIT 512"
+    query = "SELECT id, blob FROM packed WHERE id > ? ORDER BY id LIMIT 512"
     last = -1
     while page := index.database.execute(query, (last,)).fetchall():
         yield from page

@@ -107,9 +107,7 @@ def _written(
     done, annotations, total = 0, 0, index.count()
     splits: dict[str, int] = {}
     name_exports(index)
-    rows = index.database.execute(
-        "SELECT blob, export, splits, grp FROM samples ORDER BY known, image"
-    )
+    rows = index.packed("export, splits, grp", "1", "known, image")
     with writing(out):
         for results in in_order(job, rows):
             for entry, said in results:

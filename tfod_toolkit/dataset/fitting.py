@@ -185,8 +185,7 @@ def _fitted(sample: Sample, frame: Frame, image: StoredImage) -> Sample:
         for name, x, y, seen in one.keypoints:
             top, left, _, _ = _upright((y, x, y, x), frame.size, turn)
             points.append((name, left * across, top * down, seen) if seen else (name, x, y, seen))
-        return replace(
-            one,
+        return one._replace(
             box_px=(ymin * down, xmin * across, ymax * down, xmax * across),
             area=None if one.area is None else one.area * across * down,
             keypoints=tuple(points),

@@ -32,15 +32,16 @@ _SCHEMA = """
 CREATE TABLE pieces (key TEXT, data BLOB);
 CREATE TABLE samples (
     id INTEGER PRIMARY KEY, image TEXT UNIQUE, source TEXT, name TEXT, relative TEXT, known TEXT,
-    splits TEXT, grp TEXT, boxes INTEGER, blob BLOB,
+    splits TEXT, grp TEXT, boxes INTEGER,
     draw BLOB, unit TEXT, part TEXT, place INTEGER);
+CREATE TABLE packed (id INTEGER PRIMARY KEY, blob BLOB);
 CREATE TABLE labels (sample INTEGER, name TEXT, count INTEGER);
 CREATE TABLE said (kind TEXT, path TEXT, place TEXT, text TEXT, code TEXT, later INTEGER);
 CREATE TABLE facts (key TEXT PRIMARY KEY, value BLOB);
 """
 _INSERT = (
-    "INSERT INTO samples (image, source, name, relative, known, splits, grp, boxes, blob) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO samples (image, source, name, relative, known, splits, grp, boxes) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
 #: Notes of one kind that are kept.
 KEPT_NOTES = 1000
@@ -75,11 +76,20 @@ class Index:
         found: int = self.database.execute("SELECT count(*) FROM samples").fetchone()[0]
         return found
 
-    def samples(self, order: str = "id", where: str = "1") -> Iterator[tuple[int, Sample]]:
+    def samples(self) -> Iterator[tuple[int, Sample]]:
         """The samples with their ids."""
-        query = f"SELECT id, blob FROM samples WHERE {where} ORDER BY {order}"  # noqa: S608 -- ours
-        for number, blob in self.database.execute(query):
+        for number, blob in self.database.execute("SELECT id, blob FROM packed ORDER BY id"):
             yield number, unpack(blob)
+
+    def packed(
+        self, columns: str, where: str, order: str, values: Sequence[Any] = (), skip: int = 0
+    ) -> Iterator[tuple[Any, ...]]:
+        """The packed samples, each with columns of its row, in an order, after a few."""
+        # Sorted without the samples themselves; the limit keeps SQLite from forgetting the order.
+        chosen = f"SELECT id, {columns} FROM samples WHERE {where} ORDER BY {order}"  # noqa: S608 -- ours
+        chosen += " LIMIT -1 OFFSET ?"
+        query = f"SELECT blob, {columns} FROM ({chosen}) CROSS JOIN packed USING (id)"  # noqa: S608
+        return self.database.execute(query, (*values, skip))
 
     def class_names(self) -> list[str]:
         """The classes of all annotations, as written, by the alphabet."""
@@ -381,12 +391,12 @@ def _sample_row(sample: Sample, folder: str) -> Row:
         str(sample.source),
         sample.name or sample.image.name,
         relative.replace(os.sep, "/"),
-        bool(sample.name),
+        sample.name or sample.image.name,
         "\n".join(sorted(sample.splits)),
         sample.group,
         len(sample.annotations),
-        pack(sample),
         tuple(names.items()),
+        pack(sample),
     )
 
 
@@ -395,17 +405,18 @@ def _add(index: Index, row: Row) -> None:
     if row[0] != "sample":
         execute("INSERT INTO said VALUES (?, ?, ?, ?, ?, 0)", row)
         return
-    _, image, source, *rest, names = row
+    image, source, names = row[1], row[2], row[-2]
     try:
-        number = execute(_INSERT, (image, source, *rest)).lastrowid
+        number = execute(_INSERT, row[1:-2]).lastrowid
     except sqlite3.IntegrityError:
         (first, splits) = execute(
             "SELECT source, splits FROM samples WHERE image = ?", (image,)
         ).fetchone()
         reason = f"annotates {image}, which {first} annotates already"
-        leaks = splits != rest[3] and splits and rest[3]
+        leaks = splits != row[6] and splits and row[6]
         index.say([Fault(Path(source), reason, code="leak-exact" if leaks else "image-twice")])
         return
+    execute("INSERT INTO packed VALUES (?, ?)", (number, row[-1]))
     query = "INSERT INTO labels VALUES (?, ?, ?)"
     index.database.executemany(query, [(number, name, count) for name, count in names])
 
@@ -417,20 +428,19 @@ def _name(index: Index) -> None:
         "CREATE INDEX IF NOT EXISTS by_said ON said (path);"
         "CREATE INDEX IF NOT EXISTS by_label ON labels (name, sample);"
         "CREATE INDEX IF NOT EXISTS by_labelled ON labels (sample);"
-        "UPDATE samples SET known = CASE WHEN (SELECT count(*) FROM samples AS other WHERE "
-        "other.name = samples.name) = 1 THEN name ELSE relative END;"
+        "UPDATE samples SET known = relative WHERE name IN "
+        "(SELECT name FROM samples GROUP BY name HAVING count(*) > 1);"
     )
     index.database.commit()
 
 
 def _note_unannotated(index: Index) -> None:
-    text = "has no annotation and is left out"
-    known = (
-        path
-        for path in index.files.image_names()
-        if not index.database.execute("SELECT 1 FROM samples WHERE image = ?", (path,)).fetchone()
-        and not index.database.execute("SELECT 1 FROM said WHERE path = ?", (path,)).fetchone()
+    query = (
+        "INSERT INTO said SELECT 'note', path, '', 'has no annotation and is left out', "
+        "'image-unannotated', 0 FROM listed.files WHERE image AND path NOT IN "
+        "(SELECT image FROM samples) AND path NOT IN (SELECT path FROM said) ORDER BY path"
     )
-    rows = (("note", path, "", text, "image-unannotated", 0) for path in list(known))
-    index.database.executemany("INSERT INTO said VALUES (?, ?, ?, ?, ?, ?)", rows)
+    index.database.execute("ATTACH ? AS listed", (str(index.files.database),))
+    index.database.execute(query)
     index.database.commit()
+    index.database.execute("DETACH listed")

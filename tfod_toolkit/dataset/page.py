@@ -122,7 +122,7 @@ def _chosen(index: Index, count: int) -> list[int]:
 
 
 def _pictures(index: Index, count: int, colours: dict[str, str]) -> Iterator[_Picture]:
-    query = "SELECT blob, part, known FROM samples WHERE id = ?"
+    query = "SELECT blob, part, known FROM samples JOIN packed USING (id) WHERE id = ?"
     left = count
     for number in _chosen(index, count):
         if not left:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from itertools import count, islice
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +51,7 @@ class Converter:
         # Training in a random order, since annotators go class by class and TFOD's shuffle sees
         # but a part.
         order = "draw, image" if split == TRAINING else "known, image"
-        query = f"SELECT blob, known FROM samples WHERE part = ? ORDER BY {order}"  # noqa: S608
-        rows = islice(self.index.database.execute(query, (split,)), skip, None)
+        rows = self.index.packed("known", "part = ?", order, (split,), skip)
         for results in in_order(partial(convert_packed, self.settings), rows):
             for one in results:
                 self.index.say((*one.faults, *one.notes))

@@ -135,7 +135,7 @@ def gather(
 ) -> tuple[Statistics, str]:
     """The statistics of a dataset, and how it was split."""
     how = assign_splits(index, split) if index.count() else "there is nothing to split"
-    query = "SELECT blob, part FROM samples ORDER BY id"
+    query = "SELECT blob, part FROM samples JOIN packed USING (id) ORDER BY id"
     total, done = index.count(), 0
     found = Statistics()
     for part in in_order(partial(_measured), index.database.execute(query)):

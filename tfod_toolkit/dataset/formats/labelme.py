@@ -10,7 +10,6 @@ import binascii
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -189,4 +188,4 @@ def _together(one: Annotation, other: Annotation) -> Annotation:
     )
     outlines = [part.mask.polygons if part.mask else () for part in (one, other)]
     mask = Mask(polygons=outlines[0] + outlines[1]) if all(outlines) else None
-    return replace(one, box_px=box, mask=mask)
+    return one._replace(box_px=box, mask=mask)

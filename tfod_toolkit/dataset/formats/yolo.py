@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -144,8 +143,7 @@ class Reader:
     def _flagged(self, one: Annotation, label: Path, line: int) -> Annotation:
         for said in self.files.recall("flags", f"{label}:{line}"):
             difficult, truncated, is_crowd, view = said.split(",", 3)
-            return replace(
-                one,
+            return one._replace(
                 difficult=is_true(difficult),
                 truncated=is_true(truncated),
                 is_crowd=is_true(is_crowd),
