@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from tests.dataset.reading import read
 from tests.dataset.voc_dataset import Voc, encoded, picture, voc_object, voc_xml
 from tfod_toolkit.dataset import Fault, Note, Sample
+from tfod_toolkit.dataset.formats import voc
+from tfod_toolkit.dataset.formats.files import Files
 
 
 def items(folder: Path, kind: type) -> list:
@@ -178,3 +181,56 @@ def test_hidden_files_are_passed_over(bare):
     (bare.folder / ".Trash").mkdir()
     (bare.folder / ".Trash" / "old.xml").write_text("<")
     assert only(bare.folder).source == bare.annotation("one")
+
+
+def _mangled(text: str, draw: random.Random) -> bytes:
+    """An annotation with something done to it that a tool, or an accident, may do."""
+    odd = ("<", ">", "&", "&amp;", "</object>", "<object>", '<object id="1">', "<!-- x -->", "\x01")
+    odd += ("<part><name>head</name></part>", "\r\n", "\v", "]]>", " ", "é", "<name></name>", "nan")
+    odd += ("<crowd>1</crowd>", "<pose>Left</pose>", "-1", "<bndbox>", "</annotation>", "\x85")
+    at = draw.randrange(len(text) + 1)
+    match draw.randrange(4):
+        case 0:
+            text = text[:at] + draw.choice(odd) + text[at:]
+        case 1:
+            text = text[:at] + text[at + draw.randrange(12) :]
+        case 2:
+            lines = text.splitlines(keepends=True)
+            line = draw.randrange(len(lines))
+            text = "".join(lines[:line] + lines[line + draw.randrange(3) :])
+        case _:
+            head = draw.choice(
+                ('<?xml version="1.0"?>', '<?xml version="1.0" encoding="cp500"?>', "<!DOCTYPE a>")
+            )
+            text = draw.choice((head, head + "\n", " " + head)) + text
+    return text.encode(draw.choice(("utf-8", "latin-1", "utf-16")), "replace")
+
+
+def test_the_fast_way_of_reading_reads_what_the_xml_parser_reads(tmp_path, monkeypatch):
+    picture().save(tmp_path / "one.jpg")
+    objects = [
+        voc_object("cat", (1, 2, 30, 40)),
+        voc_object(
+            "dog",
+            (5.5, 6, 20, 21),
+            "<pose>Left</pose>\n<truncated>1</truncated>\n<difficult>1</difficult>",
+        ),
+    ]
+    text = voc_xml("one.jpg", *objects)
+    path = tmp_path / "one.xml"
+    path.write_text(text)
+    made = voc.Reader(Files.listed(tmp_path, tmp_path / "files.sqlite"), None)
+
+    def read_(data: bytes) -> str:
+        path.write_bytes(data)
+        return repr(list(made.sample(str(path), [str(path)])))
+
+    draw = random.Random(4)
+    texts = [text.encode(), *(_mangled(text, draw) for _ in range(3000))]
+    fast = [read_(data) for data in texts]
+    known = [voc.plain_objects(data) is not None for data in texts]
+    assert known[0]
+    assert 300 < sum(known) < 2700
+    monkeypatch.setattr(voc, "plain_objects", lambda data: None)
+    for data, found in zip(texts, fast, strict=True):
+        assert found == read_(data), data

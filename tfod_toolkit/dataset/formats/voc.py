@@ -32,6 +32,7 @@ from tfod_toolkit.dataset.formats.parts import (
     size_of,
     split_above,
 )
+from tfod_toolkit.dataset.formats.voc_plain import plain_objects
 from tfod_toolkit.dataset.splits import SPLIT_NAMES
 from tfod_toolkit.errors import MissingInputError
 
@@ -72,13 +73,13 @@ class Reader:
         """What an annotation file says."""
         path = Path(pieces[0])
         try:
-            root, notes = _root(path)
+            root, found, notes = _root(path)
             image, more = self._image(path, root)
         except Unreadable as error:
             yield Fault(path, str(error), code=error.code)
             return
         yield from (*notes, *more)
-        annotations: list[Annotation] = []
+        annotations = found
         for place, element in enumerate(root.findall("object"), start=1):
             try:
                 annotations.append(_annotation(element, place))
@@ -177,12 +178,44 @@ def _listed_name(line: str) -> str:
     return re.sub(r"\.(jpe?g|png|bmp|xml|tiff?|gif|webp)$", "", name, flags=re.IGNORECASE)
 
 
-def _root(path: Path) -> tuple[ET.Element, list[Note]]:
-    """The ``<annotation>`` element of a file, and what there is to note about its encoding."""
-    root, note = _parsed(bytes_of(path))
+def _root(path: Path) -> tuple[ET.Element, list[Annotation], list[Note]]:
+    """The ``<annotation>`` of a file, objects that were taken out of it already, and a note."""
+    data = bytes_of(path)
+    plain = _plain(data)
+    if plain is not None:
+        return *plain, []
+    root, note = _parsed(data)
     if root.tag != "annotation":
         raise Unreadable(f"is XML but no PASCAL VOC: its root is <{root.tag}>, not <annotation>")
-    return root, [Note(path, note, "annotation-encoding")] if note else []
+    return root, [], [Note(path, note, "annotation-encoding")] if note else []
+
+
+def _plain(data: bytes) -> tuple[ET.Element, list[Annotation]] | None:
+    """What is around the objects of a file, and these; ``None``: to be read as any XML is."""
+    found = plain_objects(data)
+    if found is None:
+        return None
+    rest, objects = found
+    try:
+        root = ET.fromstring(rest)  # noqa: S314 -- expat bounds the expansion of entities
+        annotations = [
+            Annotation(
+                name,
+                (float(ymin), float(xmin), float(ymax), float(xmax)),
+                f"object {place} ({name.strip()})",
+                place,
+                is_true(difficult),
+                is_true(truncated),
+                _pose(pose),
+                is_true(crowd),
+            )
+            for place, (name, pose, truncated, difficult, crowd, xmin, ymin, xmax, ymax) in (
+                enumerate(objects, start=1)
+            )
+        ]
+    except (ET.ParseError, ValueError, LookupError):
+        return None  # something is wrong with it: the other way says what
+    return (root, annotations) if root.tag == "annotation" and root.find("object") is None else None
 
 
 def _parsed(data: bytes) -> tuple[ET.Element, str | None]:
@@ -230,7 +263,7 @@ def _annotation(element: ET.Element, place: int) -> Annotation:
         place,
         is_true(texts.get("difficult", "")),
         is_true(texts.get("truncated", "")),
-        _pose(texts.get("pose", "").strip()),
+        _pose(texts.get("pose", "")),
         is_true(texts.get("crowd", "")),
     )
 
@@ -257,6 +290,7 @@ def _box(element: ET.Element) -> Box:
 
 def _pose(text: str) -> str:
     """The pose, where there is one: tools write their word for none."""
+    text = text.strip()
     return "" if text.lower() in ("unspecified", "unknown") else text
 
 
