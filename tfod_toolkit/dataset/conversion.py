@@ -10,7 +10,7 @@ from tfod_toolkit.dataset.annotations import Fault, Note, Sample, unpack
 from tfod_toolkit.dataset.examples import serialize_example
 from tfod_toolkit.dataset.fitting import FitSettings, Fitted, fit
 from tfod_toolkit.dataset.pixels import ImageSettings
-from tfod_toolkit.dataset.tfrecord import masked_crc32c
+from tfod_toolkit.dataset.tfrecord import framed
 
 if TYPE_CHECKING:
     from tfod_toolkit.dataset.labels import LabelMap
@@ -46,7 +46,6 @@ class Converted:
         faults: what was left out.
         notes: what is worth knowing.
         image: its path.
-        crc: of the record, masked, as TFRecord files store it.
     """
 
     record: bytes | None
@@ -55,7 +54,6 @@ class Converted:
     faults: tuple[Fault, ...] = ()
     notes: tuple[Note, ...] = ()
     image: str = ""
-    crc: int | None = None
 
 
 def convert(sample: Sample, source_id: str, settings: ConvertSettings) -> Converted:
@@ -75,12 +73,14 @@ def convert(sample: Sample, source_id: str, settings: ConvertSettings) -> Conver
 def convert_packed(
     settings: ConvertSettings, packed: Sequence[tuple[bytes, str]]
 ) -> list[Converted]:
-    """:func:`convert` of packed samples with their source ids, as other processes are sent them."""
+    """:func:`convert` of packed samples with their source ids, as other processes are sent them.
+
+    The records are framed for their file.
+    """
     converted = [convert(unpack(data), source_id, settings) for data, source_id in packed]
-    # Here, where there is a core for it.
+    # Checksums are taken here, where there is a core for it.
     return [
-        one if one.record is None else replace(one, crc=masked_crc32c(one.record))
-        for one in converted
+        one if one.record is None else replace(one, record=framed(one.record)) for one in converted
     ]
 
 

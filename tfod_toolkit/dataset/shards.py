@@ -140,7 +140,7 @@ def write_split(
         for results in converter.converted(split, done):
             for one in results:
                 if one.record is not None:
-                    writers[next(turns) % len(writers)].write(one.record, one.crc)
+                    writers[next(turns) % len(writers)].write_framed((one.record,))
                     counts.images += 1
                     counts.empty += not one.names
                     counts.by_class.update(one.names)

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from glob import glob, has_magic
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from tfod_toolkit.errors import BadDataError, DeniedError, MissingInputError, writing
 
@@ -33,6 +33,13 @@ def masked_crc32c(data: bytes) -> int:
     return ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF
 
 
+def framed(data: bytes) -> bytes:
+    """A record as it stands in a file: between its length and its checksum."""
+    length = _LENGTH.pack(len(data))
+    crcs = _CRC.pack(masked_crc32c(length)), _CRC.pack(masked_crc32c(data))
+    return b"".join((length, crcs[0], data, crcs[1]))
+
+
 class RecordWriter:
     """Writes one TFRecord file; a context manager."""
 
@@ -45,22 +52,22 @@ class RecordWriter:
                 self._file.seek(offset)
                 self._file.truncate()
 
-    def write(self, data: bytes, crc: int | None = None) -> None:
+    def write(self, data: bytes) -> None:
         """Append one record.
-
-        Args:
-            data: the record.
-            crc: its masked checksum, where that is known already.
 
         Raises:
             CannotWriteError: the disk refuses.
         """
-        length = _LENGTH.pack(len(data))
-        header = length + _CRC.pack(masked_crc32c(length))
+        self.write_framed((framed(data),))
+
+    def write_framed(self, frames: Iterable[bytes]) -> None:
+        """Append records that :func:`framed` made ready.
+
+        Raises:
+            CannotWriteError: the disk refuses.
+        """
         with writing(self.path):
-            self._file.write(header)
-            self._file.write(data)
-            self._file.write(_CRC.pack(masked_crc32c(data) if crc is None else crc))
+            self._file.writelines(frames)
 
     def flush(self) -> int:
         """Hand everything to the system; returns how long the file is.
@@ -130,7 +137,7 @@ def record_offsets(path: Path | str) -> Iterator[int]:
         MissingInputError: there is no such file.
         BadDataError: the file is cut short, or no TFRecord file.
     """
-    with _opened(path) as file:
+    with _opened(path, buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
         for _, _ in _headers(file, path, size):
             yield file.tell() - _HEADER
@@ -192,7 +199,7 @@ def fingerprint(paths: Path | str | Iterable[Path | str]) -> str:
     """
     digest = hashlib.sha256()
     for path in record_files(paths):
-        with _opened(path) as file:
+        with _opened(path, buffering=0) as file:
             size = os.fstat(file.fileno()).st_size
             for _, length in _headers(file, path, size):
                 file.seek(length, os.SEEK_CUR)
@@ -200,9 +207,9 @@ def fingerprint(paths: Path | str | Iterable[Path | str]) -> str:
     return digest.hexdigest()
 
 
-def _opened(path: Path | str) -> BinaryIO:
+def _opened(path: Path | str, buffering: int = -1) -> BinaryIO:
     try:
-        return Path(path).open("rb")
+        return cast(BinaryIO, Path(path).open("rb", buffering))
     except FileNotFoundError:
         raise MissingInputError(
             f"there is no records file {path}", "`tfod dataset build` makes records"

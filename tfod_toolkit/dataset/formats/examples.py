@@ -131,7 +131,8 @@ class Reader:
 
 def record_files_in(files: Files) -> Iterator[Path]:
     """The files of a dataset that bear names of records."""
-    for path in files.all():
+    for name in files.names_with("record"):
+        path = Path(name)
         if _NAME.search(path.name):
             yield path
 

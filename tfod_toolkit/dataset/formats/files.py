@@ -140,10 +140,10 @@ class Files:
         query = f"SELECT path FROM files WHERE suffix IN ({marks}) ORDER BY path"  # noqa: S608 -- question marks
         return (path for (path,) in self._connection.execute(query, suffixes))
 
-    def all(self) -> Iterator[Path]:
-        """All files, in order."""
-        query = "SELECT path FROM files ORDER BY path"
-        return (Path(path) for (path,) in self._connection.execute(query))
+    def names_with(self, part: str) -> Iterator[str]:
+        """The files that have this (in lower case) in their own name, as text, in order."""
+        query = "SELECT path FROM files WHERE instr(name, ?) ORDER BY path"
+        return (path for (path,) in self._connection.execute(query, (part,)))
 
     def counts(self) -> list[tuple[str, int]]:
         """How many files there are by suffix, most first."""
@@ -178,6 +178,14 @@ class Files:
         """Every key of a kind with its values, in order."""
         query = "SELECT key, value FROM facts WHERE kind = ? ORDER BY key, value"
         yield from self._connection.execute(query, (kind,))
+
+    def recall_without(self, kind: str, other: str) -> Iterator[tuple[str, str]]:
+        """The same, of those keys under which nothing of another kind is kept."""
+        query = (
+            "SELECT key, value FROM facts WHERE kind = ? AND key NOT IN "
+            "(SELECT key FROM facts WHERE kind = ?) ORDER BY key, value"
+        )
+        yield from self._connection.execute(query, (kind, other))
 
     def image_named(self, name: str, near: Path) -> Path | None:
         """The image that an annotation means by ``name``, a path on any system.

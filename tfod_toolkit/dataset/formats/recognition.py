@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from itertools import islice
@@ -21,8 +22,8 @@ from tfod_toolkit.dataset.formats.yolo import is_label
 from tfod_toolkit.dataset.formats.yolo_yaml import is_data_yaml
 from tfod_toolkit.errors import MissingInputError, UsageError
 
-#: Files of one kind that are looked into.
-_LOOKED = 50
+#: Files of one kind that are looked into in each folder, and in all of them.
+_LOOKED, _MOST = 20, 1000
 _HINT = (
     "name a folder in one of these: PASCAL VOC (Annotations/*.xml), COCO (annotations/*.json), "
     "YOLO (data.yaml, images/, labels/*.txt), TFOD's or LISA's CSV, LabelMe (*.json), Label Studio "
@@ -67,17 +68,23 @@ def _signs(files: Files, only: Path | None) -> Iterator[tuple[str, Path]]:
         yield from _sign(only)
         return
     for suffix in (".xml", ".json", ".csv"):
-        unknown = 0
-        for path in files.with_suffix(suffix):
-            signs = list(_sign(path))
-            yield from signs
-            unknown += not signs
-            # A folder of one kind of file is of one format; what is odd is named by its reader.
-            if unknown > _LOOKED or (signs and suffix == ".xml" and signs[0][0] == "voc"):
-                break
+        for path in islice(_some(files, suffix), _MOST):
+            yield from _sign(path)
     for path in islice(record_files_in(files), 1):
         yield "records", path
     yield from _yolo(files)
+
+
+def _some(files: Files, suffix: str) -> Iterator[Path]:
+    """A few files of each folder, which are of one format; what is odd is named by its reader."""
+    folder, looked = "", 0
+    for name in files.names_with_suffix(suffix):
+        above = name[: name.rfind(os.sep)]
+        if above != folder:
+            folder, looked = above, 0
+        looked += 1
+        if looked <= _LOOKED:
+            yield Path(name)
 
 
 def _sign(path: Path) -> Iterator[tuple[str, Path]]:

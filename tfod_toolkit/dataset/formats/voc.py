@@ -42,6 +42,8 @@ _HINT = (
 )
 _DECLARED = re.compile(rb"^\s*<\?xml[^>]*?encoding\s*=\s*[\"']([\w.:-]+)[\"'][^>]*\?>")
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
+_MEMBER = re.compile(r"\s+-?[01]$")
+_SUFFIXES = re.compile(r"\.(jpe?g|png|bmp|xml|tiff?|gif|webp)$", re.IGNORECASE)
 _NO_IMAGE = "names no image; the one of its own name is taken"
 _SUFFIX = "names its image under another suffix than the file has"
 
@@ -102,14 +104,13 @@ class Reader:
     def _unused(self) -> Iterator[Fault]:
         """Those names on lists that no annotation has."""
         last = ""
-        for name, where in self.files.recall_all("listed"):
+        for name, where in self.files.recall_without("listed", "annotated"):
             if name == last:
                 continue  # on another list, too
             last = name
-            if not self.files.recall("annotated", name):
-                path, _, line = where.rpartition(":")
-                reason = f"{name} has no annotation ({name}.xml)"
-                yield Fault(Path(path), reason, f"line {line}", "list-unknown")
+            path, _, line = where.rpartition(":")
+            reason = f"{name} has no annotation ({name}.xml)"
+            yield Fault(Path(path), reason, f"line {line}", "list-unknown")
 
     def _image(self, path: Path, root: ET.Element) -> tuple[Path, list[Note]]:
         """The image's file, and what there is to note about how it was found."""
@@ -173,9 +174,7 @@ def _listed(files: Files) -> Iterator[tuple[str, str, str]]:
 
 def _listed_name(line: str) -> str:
     """The image's name on a line of a list, without its folder, suffix, or VOC's -1, 0, 1."""
-    name = re.sub(r"\s+-?[01]$", "", line.strip())
-    name = base_name(name)
-    return re.sub(r"\.(jpe?g|png|bmp|xml|tiff?|gif|webp)$", "", name, flags=re.IGNORECASE)
+    return _SUFFIXES.sub("", base_name(_MEMBER.sub("", line.strip())))
 
 
 def _root(path: Path) -> tuple[ET.Element, list[Annotation], list[Note]]:
