@@ -6,10 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.dataset.voc_dataset import encoded, picture
 from tfod_toolkit.dataset import LabelMap, RecordWriter, check_records, decode_image, read_examples
 from tfod_toolkit.dataset.examples import parse_example, serialize_example
+from tfod_toolkit.dataset.protos import new_example
 from tfod_toolkit.errors import BadDataError
 
 BOXES = {
@@ -130,3 +133,23 @@ def test_something_else_in_a_record_is_named(tmp_path, second, says):
 def test_no_record_at_all(tmp_path):
     with pytest.raises(BadDataError, match=r"there is no record in .*training.record"):
         check_records(record_file(tmp_path / "training.record", []))
+
+
+# Of keys that begin alike, protobuf puts the longer first: all of one length, as there is no such.
+@given(
+    st.dictionaries(
+        st.text(min_size=3, max_size=3) | st.text("ab", min_size=150, max_size=150),
+        st.lists(st.binary(max_size=300), max_size=20)
+        | st.lists(st.floats(), max_size=20)
+        | st.lists(st.integers(-(2**63), 2**63 - 1), max_size=20)
+        | st.lists(st.integers(0, 127), max_size=200),
+        max_size=8,
+    )
+)
+def test_examples_are_written_as_protobuf_writes_them(features):
+    message = new_example()
+    for key, values in features.items():
+        if values:
+            kind = {bytes: "bytes_list", float: "float_list", int: "int64_list"}[type(values[0])]
+            getattr(message.features.feature[key], kind).value.extend(values)
+    assert serialize_example(features) == message.SerializeToString(deterministic=True)

@@ -135,7 +135,7 @@ def pack(sample: Sample) -> bytes:
             str(sample.image),
             str(sample.source),
             sample.size,
-            [_packed(annotation) for annotation in sample.annotations],
+            [*map(_packed, sample.annotations)],
             sample.splits,
             str(sample.mask) if sample.mask else None,
             sample.group,
@@ -152,7 +152,7 @@ def unpack(data: bytes) -> Sample:
         Path(image),
         Path(source),
         size,
-        tuple(_unpacked(fields) for fields in annotations),
+        tuple(map(_unpacked, annotations)),
         splits,
         Path(mask) if mask else None,
         group,
@@ -172,5 +172,5 @@ def _packed(one: Annotation) -> tuple[object, ...]:
 def _unpacked(fields: tuple[Any, ...]) -> Annotation:
     mask = fields[_MASK]
     if mask is None:
-        return Annotation._make(fields)
+        return tuple.__new__(Annotation, fields)
     return Annotation._make((*fields[:_MASK], Mask(*mask), *fields[_MASK + 1 :]))

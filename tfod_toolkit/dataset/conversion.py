@@ -88,7 +88,8 @@ def _record(fitted: Fitted, source_id: str, settings: ConvertSettings) -> bytes:
     """The serialized example."""
     image, found = fitted.image, fitted.sample.annotations
     width, height = image.size
-    ids = [settings.label_map.id_of(annotation.name) for annotation in found]
+    known = {name: settings.label_map.id_of(name) for name in {one.name for one in found}}
+    keys = {name: settings.label_map.key_of(number).encode() for name, number in known.items()}
     boxes = [annotation.box_px for annotation in found]
     features: dict[str, Sequence[bytes] | Sequence[float] | Sequence[int]] = {
         "image/height": [height],
@@ -102,8 +103,8 @@ def _record(fitted: Fitted, source_id: str, settings: ConvertSettings) -> bytes:
         "image/object/bbox/xmin": [box[1] / width for box in boxes],
         "image/object/bbox/ymax": [box[2] / height for box in boxes],
         "image/object/bbox/xmax": [box[3] / width for box in boxes],
-        "image/object/class/text": [settings.label_map.key_of(number).encode() for number in ids],
-        "image/object/class/label": ids,
+        "image/object/class/text": [keys[a.name] for a in found],
+        "image/object/class/label": [known[a.name] for a in found],
         "image/object/difficult": [int(a.difficult) for a in found],
         "image/object/truncated": [int(a.truncated) for a in found],
         "image/object/view": [a.view.encode() for a in found],

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tfod_toolkit.dataset.protos import new_example
 from tfod_toolkit.dataset.tfrecord import read_records, record_files
+from tfod_toolkit.dataset.wire import example_bytes
 from tfod_toolkit.errors import BadDataError
 
 if TYPE_CHECKING:
@@ -165,19 +166,7 @@ def serialize_example(
         features: lists by key; lists of whole numbers become int64, of floats float32, and empty
             ones are left out.
     """
-    message: Any = new_example()
-    for key, values in features.items():
-        if not values:
-            continue
-        feature = message.features.feature[key]
-        if isinstance(values[0], bytes):
-            feature.bytes_list.value.extend(values)
-        elif isinstance(values[0], float):
-            feature.float_list.value.extend(values)
-        else:
-            feature.int64_list.value.extend(values)
-    data: bytes = message.SerializeToString(deterministic=True)
-    return data
+    return example_bytes(features)
 
 
 def _features(data: bytes, where: str) -> Mapping[str, Any]:

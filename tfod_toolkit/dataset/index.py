@@ -10,7 +10,6 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -384,7 +383,9 @@ def _sample_row(sample: Sample, folder: str) -> Row:
     image = str(sample.image)
     inside = image.startswith(folder + os.sep)
     relative = image[len(folder) + 1 :] if inside else os.path.relpath(image, folder)
-    names = Counter(annotation.name for annotation in sample.annotations)
+    names: dict[str, int] = {}
+    for annotation in sample.annotations:
+        names[annotation.name] = names.get(annotation.name, 0) + 1
     return (
         "sample",
         image,

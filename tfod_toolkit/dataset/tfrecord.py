@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from glob import glob, has_magic
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from tfod_toolkit.errors import BadDataError, DeniedError, MissingInputError, writing
 
@@ -209,7 +209,7 @@ def fingerprint(paths: Path | str | Iterable[Path | str]) -> str:
 
 def _opened(path: Path | str, buffering: int = -1) -> BinaryIO:
     try:
-        return cast(BinaryIO, Path(path).open("rb", buffering))
+        return Path(path).open("rb", buffering)
     except FileNotFoundError:
         raise MissingInputError(
             f"there is no records file {path}", "`tfod dataset build` makes records"

@@ -44,6 +44,8 @@ _DECLARED = re.compile(rb"^\s*<\?xml[^>]*?encoding\s*=\s*[\"']([\w.:-]+)[\"'][^>
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 _MEMBER = re.compile(r"\s+-?[01]$")
 _SUFFIXES = re.compile(r"\.(jpe?g|png|bmp|xml|tiff?|gif|webp)$", re.IGNORECASE)
+#: As nearly all flags are: asked before a function is called, for there are many.
+_UNSET = ("0", "")
 _NO_IMAGE = "names no image; the one of its own name is taken"
 _SUFFIX = "names its image under another suffix than the file has"
 
@@ -203,10 +205,10 @@ def _plain(data: bytes) -> tuple[ET.Element, list[Annotation]] | None:
                 (float(ymin), float(xmin), float(ymax), float(xmax)),
                 f"object {place} ({name.strip()})",
                 place,
-                is_true(difficult),
-                is_true(truncated),
-                _pose(pose),
-                is_true(crowd),
+                difficult not in _UNSET and is_true(difficult),
+                truncated not in _UNSET and is_true(truncated),
+                pose and _pose(pose),
+                crowd not in _UNSET and is_true(crowd),
             )
             for place, (name, pose, truncated, difficult, crowd, xmin, ymin, xmax, ymax) in (
                 enumerate(objects, start=1)
@@ -289,6 +291,8 @@ def _box(element: ET.Element) -> Box:
 
 def _pose(text: str) -> str:
     """The pose, where there is one: tools write their word for none."""
+    if text == "Unspecified":
+        return ""
     text = text.strip()
     return "" if text.lower() in ("unspecified", "unknown") else text
 
