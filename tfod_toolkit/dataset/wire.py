@@ -28,33 +28,41 @@ def example_bytes(features: Mapping[str, Values]) -> bytes:
     Args:
         features: lists by key, each of bytes, floats (become float32) or whole numbers (int64).
     """
-    parts: list[bytes] = []
+    # Joined once, at the end: the image is large.
+    parts = [b""]
     for key in sorted(features):
         values = features[key]
         if not values:
             continue
-        body = _feature(values)
-        name, length = _key(key), _varint(len(body))
-        parts += (_FIRST, _varint(len(name) + 1 + len(length) + len(body)), name)
-        parts += (_SECOND, length, body)
-    entries = b"".join(parts)
-    return b"".join((_FIRST, _varint(len(entries)), entries)) if entries else b""
+        first = values[0]
+        if isinstance(first, bytes):
+            head, rest = _bytes(values)  # type: ignore[arg-type]  # all are of the kind of the first
+        elif isinstance(first, float):
+            head, rest = _SECOND + _nested(_floats(values)), b""  # type: ignore[arg-type]
+        else:
+            head, rest = _THIRD + _nested(_whole(values)), b""  # type: ignore[arg-type]
+        name = _key(key)
+        length = _varint(len(head) + len(rest))
+        entry = len(name) + 1 + len(length) + len(head) + len(rest)
+        parts += (_FIRST, _varint(entry), name, _SECOND, length, head, rest)
+    size = sum(map(len, parts))
+    if size:
+        parts[0] = _FIRST + _varint(size)
+    return b"".join(parts)
 
 
-def _feature(values: Values) -> bytes:
-    """A feature: its list, in the field for its kind."""
-    if isinstance(values[0], bytes):
-        parts: list[bytes] = []
-        for value in values:
-            parts += (_FIRST, _varint(len(value)), value)  # type: ignore[arg-type]  # all are bytes
-        listed = b"".join(parts)
-        return b"".join((_FIRST, _varint(len(listed)), listed))
-    if isinstance(values[0], float):
-        packed, field = _floats(values), _SECOND  # type: ignore[arg-type]  # all are numbers
-    else:
-        packed, field = _whole(values), _THIRD  # type: ignore[arg-type]
-    listed = b"".join((_FIRST, _varint(len(packed)), packed))
-    return b"".join((field, _varint(len(listed)), listed))
+def _bytes(values: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """A feature of bytes, its last value apart."""
+    before = b"".join([_FIRST + _varint(len(value)) + value for value in values[:-1]])
+    last = values[-1]
+    before += _FIRST + _varint(len(last))
+    return _FIRST + _varint(len(before) + len(last)) + before, last
+
+
+def _nested(packed: bytes) -> bytes:
+    """Packed numbers as a list of them, and that as the only field of a message."""
+    listed = _FIRST + _varint(len(packed)) + packed
+    return _varint(len(listed)) + listed
 
 
 def _floats(values: Sequence[float]) -> bytes:
