@@ -316,6 +316,21 @@ def test_a_reader_never_sees_half_a_checkpoint(s3, tmp_path, running, impatient,
     assert s3.files == contents(tmp_path)
 
 
+def test_a_call_that_hangs_is_given_up_and_made_again(s3, tmp_path, impatient):
+    Trainer(tmp_path / "run").save(100)
+    hanging = ["data", "index", "checkpoint"]
+
+    def fault(method, path):
+        if method == "PUT" and hanging and hanging[0] in path:
+            hanging.pop(0)
+            return "hang"
+        return None
+
+    s3.proxy.fault = fault
+    s3.keep(tmp_path / "run")
+    assert (hanging, restorable(s3.files)) == ([], "ckpt-100")
+
+
 def test_the_time_to_stop_is_kept(s3, tmp_path, impatient, monkeypatch):
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     trainer = Trainer(tmp_path)

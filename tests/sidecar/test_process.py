@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from urllib.request import urlopen
 
 import pytest
@@ -73,6 +74,24 @@ def test_a_folder_that_goes_away_is_waited_for(s3, tmp_path):
     process.communicate(timeout=60)
     assert process.returncode == 0
     assert restorable(s3.files) == "ckpt-100"
+
+
+def test_a_stop_while_s3_does_not_answer_yet_is_heard(s3, tmp_path):
+    asked = threading.Event()
+
+    def fault(method, path):
+        asked.set()
+        return "503"
+
+    s3.proxy.fault = fault
+    Trainer(tmp_path / "run").save(100)
+    process = started("backup", tmp_path / "run", URL, "--stop-time", 2)
+    assert asked.wait(60)
+    process.terminate()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode not in (0, -signal.SIGTERM)
+    assert errors.startswith("error: ")
+    assert "ckpt-100" in errors or URL in errors
 
 
 @pytest.mark.parametrize(
