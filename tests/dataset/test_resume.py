@@ -33,9 +33,7 @@ def voc(tmp_path: Path) -> Voc:
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """A journal after each few images."""
     monkeypatch.setattr(shards_module, "_INTERVAL", 0.0)
-    monkeypatch.setattr(
-        shards_module, "in_order", lambda function, items: in_order(function, items, chunk=4)
-    )
+    monkeypatch.setattr(shards_module, "_BATCH", 4)
 
 
 @pytest.mark.parametrize("settings", [BuildSettings(), BuildSettings(shards=3)])

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import tempfile
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfod_toolkit.dataset.annotations import Fault, Note, Sample, unpack
@@ -70,18 +75,56 @@ def convert(sample: Sample, source_id: str, settings: ConvertSettings) -> Conver
     return Converted(record, fitted.digest, names, tuple(faults), fitted.notes, path)
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What became of some samples.
+
+    Attributes:
+        samples: how many there were.
+        part: a file of their records, framed, which is whoever takes them to remove.
+        lengths: of the records in it.
+        empty: how many of the records have no annotation.
+        by_class: annotations by class.
+        digests: SHA-256 of each image that is in, with its path.
+        said: what was left out, and what is worth knowing.
+    """
+
+    samples: int
+    part: str
+    lengths: tuple[int, ...]
+    empty: int
+    by_class: dict[str, int]
+    digests: tuple[tuple[bytes, str], ...]
+    said: tuple[Fault | Note, ...]
+
+
 def convert_packed(
-    settings: ConvertSettings, packed: Sequence[tuple[bytes, str]]
-) -> list[Converted]:
+    settings: ConvertSettings, folder: Path, packed: Sequence[tuple[bytes, str]]
+) -> Batch:
     """:func:`convert` of packed samples with their source ids, as other processes are sent them.
 
-    The records are framed for their file.
+    Records go by way of a file in ``folder``: they may be large, and many.
     """
-    converted = [convert(unpack(data), source_id, settings) for data, source_id in packed]
-    # Checksums are taken here, where there is a core for it.
-    return [
-        one if one.record is None else replace(one, record=framed(one.record)) for one in converted
-    ]
+    handle, part = tempfile.mkstemp(dir=folder)
+    lengths, digests = [], []
+    said: list[Fault | Note] = []
+    names: Counter[str] = Counter()
+    empty = 0
+    with open(handle, "wb", buffering=0) as file:  # noqa: PTH123 -- it is open already
+        for data, source_id in packed:
+            one = convert(unpack(data), source_id, settings)
+            said += one.faults
+            said += one.notes
+            if one.record is not None:
+                frame = framed(one.record)
+                if file.write(frame) != len(frame):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                lengths.append(len(frame))
+                digests.append((bytes.fromhex(one.digest), one.image))
+                empty += not one.names
+                for name in one.names:
+                    names[name] += 1
+    return Batch(len(packed), part, tuple(lengths), empty, dict(names), tuple(digests), tuple(said))
 
 
 def _record(fitted: Fitted, source_id: str, settings: ConvertSettings) -> bytes:

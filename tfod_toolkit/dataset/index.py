@@ -42,6 +42,8 @@ _INSERT = (
     "INSERT INTO samples (image, source, name, relative, known, splits, grp, boxes) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
+#: Samples that are read at once.
+_BATCH = 128
 #: Notes of one kind that are kept.
 KEPT_NOTES = 1000
 
@@ -290,7 +292,8 @@ def _fill(index: Index, made: Reader, progress: Progress | None) -> None:
         index.say([Fault(path, "its name is not UTF-8 text: rename it", code="image-unreadable")])
     index.database.commit()
     done = 0
-    for rows in in_order(partial(_read, made, str(index.folder)), _keyed(index, made)):
+    job = partial(_read, made, str(index.folder))
+    for rows in in_order(job, _keyed(index, made), chunk=_BATCH):
         for row in rows:
             _add(index, row)
         done += sum(row[0] == "sample" for row in rows)

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfod_toolkit.dataset.annotations import Note
-from tfod_toolkit.dataset.conversion import Converted, ConvertSettings, convert_packed
+from tfod_toolkit.dataset.conversion import Batch, ConvertSettings, convert_packed
 from tfod_toolkit.dataset.index import KEPT_NOTES, Index, Progress
 from tfod_toolkit.dataset.parallel import in_order
 from tfod_toolkit.dataset.records import TRAINING
 from tfod_toolkit.dataset.tfrecord import RecordWriter
+from tfod_toolkit.errors import writing
 
 if TYPE_CHECKING:
     from tfod_toolkit.dataset.build import SplitCounts
 
 #: Seconds between entries in the journal: as much as an interruption costs.
 _INTERVAL = 2.0
+#: Samples that are converted at once.
+_BATCH = 64
 #: Twins that a note names.
 _NAMED = 3
 
@@ -46,25 +49,21 @@ class Converter:
     progress: Progress | None
     done: int = 0
 
-    def converted(self, split: str, skip: int) -> Iterator[list[Converted]]:
-        """What became of the samples of a split, some at a time."""
+    def converted(self, split: str, skip: int, folder: Path) -> Iterator[Batch]:
+        """What became of the samples of a split, some at a time; their records are in a folder."""
         # Training in a random order, since annotators go class by class and TFOD's shuffle sees
         # but a part.
         order = "draw, image" if split == TRAINING else "known, image"
         rows = self.index.packed("known", "part = ?", order, (split,), skip)
-        for results in in_order(partial(convert_packed, self.settings), rows):
-            for one in results:
-                self.index.say((*one.faults, *one.notes))
-                if one.digest:
-                    self._keep_digest(one, split)
-            self.done += len(results)
+        keep = "INSERT INTO digests VALUES (?, ?, ?)"
+        for batch in in_order(partial(convert_packed, self.settings, folder), rows, chunk=_BATCH):
+            self.index.say(batch.said)
+            found = [(digest, split, image) for digest, image in batch.digests]
+            self.index.database.executemany(keep, found)
+            self.done += batch.samples
             if self.progress:
                 self.progress(self.done, self.total)
-            yield results
-
-    def _keep_digest(self, one: Converted, split: str) -> None:
-        query = "INSERT INTO digests VALUES (?, ?, ?)"
-        self.index.database.execute(query, (bytes.fromhex(one.digest), split, one.image))
+            yield batch
 
 
 @dataclass
@@ -136,20 +135,38 @@ def write_split(
             shards.note(split, entry)
 
         noted = time.monotonic()
-        turns = count(counts.images)
-        for results in converter.converted(split, done):
-            for one in results:
-                if one.record is not None:
-                    writers[next(turns) % len(writers)].write_framed((one.record,))
-                    counts.images += 1
-                    counts.empty += not one.names
-                    counts.by_class.update(one.names)
-            done += len(results)
+        for batch in converter.converted(split, done, _parts(shards.folder)):
+            _deal(batch, writers, counts.images)
+            counts.images += len(batch.lengths)
+            counts.empty += batch.empty
+            counts.by_class.update(batch.by_class)
+            done += batch.samples
             if time.monotonic() - noted > _INTERVAL:
                 note()
                 noted = time.monotonic()
         note()
     return counts
+
+
+def _parts(folder: Path) -> Path:
+    """A new folder for records on their way, in a folder of records."""
+    parts = folder / ".parts"
+    shutil.rmtree(parts, ignore_errors=True)
+    with writing(parts):
+        parts.mkdir()
+    return parts
+
+
+def _deal(batch: Batch, writers: Sequence[RecordWriter], begin: int) -> None:
+    """Append a batch's records to the shards in turn, and remove their file."""
+    part = Path(batch.part)
+    with part.open("rb", buffering=0) as file:
+        if len(writers) == 1:
+            writers[0].take(file, sum(batch.lengths))
+        else:
+            for turn, length in enumerate(batch.lengths, start=begin):
+                writers[turn % len(writers)].take(file, length)
+    part.unlink()
 
 
 def digest_notes(index: Index) -> Iterator[Note]:

@@ -242,13 +242,16 @@ def _listed(
 
 def _drawn(index: Index, settings: SplitSettings, where: str) -> str:
     """By a draw from the images' names and the seed."""
+    if not settings.fraction:
+        query = f"UPDATE samples SET part = ? WHERE {where}"  # noqa: S608 -- ours
+        index.database.execute(query, (TRAINING,))
+        return f"0% drawn for testing by seed {settings.seed}"
     query = f"UPDATE samples SET part = 'candidate' WHERE {where}"  # noqa: S608 -- ours
     index.database.execute(query)
     share(index, [1 - settings.fraction, settings.fraction], settings.group, "part = 'candidate'")
     query = "UPDATE samples SET part = CASE place WHEN 1 THEN ? ELSE ? END WHERE part = 'candidate'"
     index.database.execute(query, (TESTING, TRAINING))
-    if settings.fraction:
-        _leave_none_empty(index)
+    _leave_none_empty(index)
     how = f"{settings.fraction:.0%} drawn for testing by seed {settings.seed}"
     grouped = (
         settings.group or index.database.execute("SELECT 1 FROM samples WHERE grp != ''").fetchone()
