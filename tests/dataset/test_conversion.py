@@ -162,10 +162,10 @@ def test_masks_are_turned_with_their_picture(tmp_path):
 def test_an_image_that_may_not_be_read(tmp_path, monkeypatch):
     one = sample(tmp_path / "x.jpg", encoded(marked()), None)
 
-    def refused(self: Path) -> bytes:
+    def refused(sample: Sample) -> bytes:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refused)
+    monkeypatch.setattr("tfod_toolkit.dataset.fitting.image_bytes", refused)
     converted = convert(one, "x", SETTINGS)
     assert converted.record is None
     assert str(converted.faults[0]) == f"{tmp_path / 'x.jpg'}: cannot be read: Permission denied"

@@ -135,23 +135,23 @@ def _record(fitted: Fitted, source_id: str, settings: ConvertSettings) -> bytes:
     keys = {name: settings.label_map.key_of(number).encode() for name, number in known.items()}
     boxes = [annotation.box_px for annotation in found]
     features: dict[str, Sequence[bytes] | Sequence[float] | Sequence[int]] = {
-        "image/height": [height],
-        "image/width": [width],
+        "image/height": (height,),
+        "image/width": (width,),
         "image/filename": [fitted.sample.image.name.encode()],
         "image/source_id": [source_id.encode()],
         "image/key/sha256": [fitted.digest.encode()],
         "image/encoded": [image.data],
-        "image/format": [image.format.encode()],
+        "image/format": (image.format.encode(),),
         "image/object/bbox/ymin": [box[0] / height for box in boxes],
         "image/object/bbox/xmin": [box[1] / width for box in boxes],
         "image/object/bbox/ymax": [box[2] / height for box in boxes],
         "image/object/bbox/xmax": [box[3] / width for box in boxes],
         "image/object/class/text": [keys[a.name] for a in found],
         "image/object/class/label": [known[a.name] for a in found],
-        "image/object/difficult": [int(a.difficult) for a in found],
-        "image/object/truncated": [int(a.truncated) for a in found],
-        "image/object/view": [a.view.encode() for a in found],
-        "image/object/is_crowd": [int(a.is_crowd) for a in found],
+        "image/object/difficult": tuple([int(a.difficult) for a in found]),
+        "image/object/truncated": tuple([int(a.truncated) for a in found]),
+        "image/object/view": tuple([a.view.encode() for a in found]),
+        "image/object/is_crowd": tuple([int(a.is_crowd) for a in found]),
         "image/object/area": _areas(fitted),
     }
     if fitted.masks is not None:
@@ -168,12 +168,12 @@ def _areas(fitted: Fitted) -> list[float]:
     areas = []
     for place, one in enumerate(fitted.sample.annotations):
         if one.area is not None:
-            areas.append(one.area)
+            areas.append(float(one.area))
         elif fitted.masks is not None:
             areas.append(float(fitted.masks[place].sum()))
         else:
             ymin, xmin, ymax, xmax = one.box_px
-            areas.append((ymax - ymin) * (xmax - xmin))
+            areas.append(float((ymax - ymin) * (xmax - xmin)))
     return areas
 
 

@@ -94,7 +94,9 @@ def image_bytes(sample: Sample) -> bytes:
         OSError: the file cannot be read.
     """
     if sample.record is None:
-        return sample.image.read_bytes()
+        # Not by way of a path or a buffer, which take longer than the system does.
+        with open(str(sample.image), "rb", buffering=0) as file:  # noqa: PTH123
+            return file.read()
     from tfod_toolkit.dataset.examples import parse_example
     from tfod_toolkit.dataset.tfrecord import read_record_at
 

@@ -294,8 +294,7 @@ def _fill(index: Index, made: Reader, progress: Progress | None) -> None:
     done = 0
     job = partial(_read, made, str(index.folder))
     for rows in in_order(job, _keyed(index, made), chunk=_BATCH):
-        for row in rows:
-            _add(index, row)
+        _add_all(index, rows)
         done += sum(row[0] == "sample" for row in rows)
         index.database.commit()
         if progress:
@@ -402,6 +401,31 @@ def _sample_row(sample: Sample, folder: str) -> Row:
         tuple(names.items()),
         pack(sample),
     )
+
+
+def _add_all(index: Index, rows: Sequence[Row]) -> None:
+    """Add rows: all at once, or, where an image is there already, one by one."""
+    database = index.database
+    samples = [row for row in rows if row[0] == "sample"]
+    (first,) = database.execute("SELECT ifnull(max(id), 0) + 1 FROM samples").fetchone()
+    numbered = list(enumerate(samples, start=first))
+    database.execute("SAVEPOINT all_rows")
+    try:
+        query = _INSERT.replace("(image", "(id, image").replace("(?", "(?, ?")
+        database.executemany(query, [(number, *row[1:-2]) for number, row in numbered])
+    except sqlite3.IntegrityError:
+        database.execute("ROLLBACK TO all_rows")
+        for row in rows:
+            _add(index, row)
+        return
+    finally:
+        database.execute("RELEASE all_rows")
+    packed = [(number, row[-1]) for number, row in numbered]
+    database.executemany("INSERT INTO packed VALUES (?, ?)", packed)
+    labels = [(number, name, count) for number, row in numbered for name, count in row[-2]]
+    database.executemany("INSERT INTO labels VALUES (?, ?, ?)", labels)
+    said = [row for row in rows if row[0] != "sample"]
+    database.executemany("INSERT INTO said VALUES (?, ?, ?, ?, ?, 0)", said)
 
 
 def _add(index: Index, row: Row) -> None:

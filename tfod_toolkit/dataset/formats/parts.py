@@ -121,7 +121,8 @@ def bytes_of(path: Path) -> bytes:
         Unreadable: it cannot be read, or is empty.
     """
     try:
-        data = path.read_bytes()
+        with open(str(path), "rb", buffering=0) as file:  # noqa: PTH123 -- paths take their time
+            data = file.read()
     except OSError as error:
         raise Unreadable(f"cannot be read: {error.strerror}") from error
     if not data.strip():
