@@ -64,6 +64,7 @@ class Family:
         optimizer: TFOD's name of it.
         assignments: further fields, each as for ``--set``.
         needs: what its records must have beside boxes: ``masks``, ``keypoints`` or "".
+        extractor: in place of the config's own feature extractor, where that is too slow here.
     """
 
     model: str
@@ -75,6 +76,7 @@ class Family:
     optimizer: str = "adam_optimizer"
     assignments: tuple[str, ...] = ()
     needs: str = ""
+    extractor: str = ""
 
 
 FAMILIES = {
@@ -140,28 +142,31 @@ FAMILIES = {
     "mask_rcnn": Family(
         "Mask R-CNN Inception ResNet V2 1024x1024",
         "mask_rcnn_inception_resnet_v2_1024x1024_coco17_gpu-8",
-        160,
-        200,
+        256,
+        1000,
         batch=2,
         rate=0.0003,
         assignments=("model.faster_rcnn.second_stage_batch_size=16",),
         needs="masks",
+        extractor="faster_rcnn_resnet50_keras",
     ),
 }
 
 
 def archive(family: Family, mirror: Path, keypoint_map: Path) -> None:
-    """Build a family's archive, once."""
+    """Build a family's archive."""
     from tfod_toolkit.pipeline import load_config
     from tfod_toolkit.pipeline.model import resize
-    from tfod_toolkit.zoo import find
 
-    if (mirror / find(family.model).location).is_file():
-        return
     config = load_config(PIPELINES / f"{family.config}.config")
     resize(config, family.size, family.size)
     if config.model.HasField("center_net") and config.model.center_net.keypoint_estimation_task:
         config.model.center_net.keypoint_label_map_path = str(keypoint_map)
+    if family.extractor:
+        parts = config.model.faster_rcnn
+        parts.feature_extractor.type = family.extractor
+        parts.feature_extractor.batch_norm_trainable = True
+        parts.initial_crop_size, parts.maxpool_kernel_size, parts.maxpool_stride = 14, 2, 2
     build_archive(mirror, family.model, config)
 
 
@@ -261,7 +266,8 @@ def carry_out(name: str, folder: Path) -> tuple[float, str]:
         )
     )
     run = folder / name
-    shutil.rmtree(run, ignore_errors=True)
+    for former in (run, folder / "cache"):
+        shutil.rmtree(former, ignore_errors=True)
     with served(mirror) as url:
         os.environ["TFOD_ZOO_MIRROR"] = url
         os.environ["TFOD_ZOO_CACHE"] = str(folder / "cache")
