@@ -184,7 +184,7 @@ def keypoint_pictures(folder: Path) -> tuple[Path, Path]:
     """Records of the 8 pictures in which every object has 17 keypoints, and their label map.
 
     The points stand where the COCO config's 17 names say nothing: along the box's diagonal. The
-    first class is called as the config's task calls its own.
+    first class is the config's person: named as its task has it, shown as its metrics do.
     """
     from tfod_toolkit.dataset import (
         LabelMap,
@@ -202,7 +202,8 @@ def keypoint_pictures(folder: Path) -> tuple[Path, Path]:
     task = config.model.center_net.keypoint_estimation_task[0]
     points = tuple(sorted(task.keypoint_label_to_std))
     names = dict(read_label_map(source / "classes.pbtxt").names)
-    first, names[1] = names[1].encode(), task.keypoint_class_name
+    first, names[1] = names[1].encode(), "person"
+    key = task.keypoint_class_name.encode()
     for split in ("training", "testing"):
         with RecordWriter(records / f"{split}.record") as writer:
             for data in read_records(source / f"{split}.record"):
@@ -210,9 +211,9 @@ def keypoint_pictures(folder: Path) -> tuple[Path, Path]:
                 example.ParseFromString(data)
                 _add_keypoints(example.features.feature, len(points))
                 texts = example.features.feature["image/object/class/text"].bytes_list.value
-                texts[:] = [names[1].encode() if text == first else text for text in texts]
+                texts[:] = [key if text == first else text for text in texts]
                 writer.write(example.SerializeToString())
-    label_map = LabelMap(names, keypoints={1: points})
+    label_map = LabelMap(names, keys={1: task.keypoint_class_name}, keypoints={1: points})
     write_label_map(records / "classes.pbtxt", label_map)
     return records, records / "classes.pbtxt"
 
