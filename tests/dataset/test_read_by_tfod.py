@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,14 @@ from PIL import Image
 
 from tests.dataset.test_build import built
 from tests.dataset.voc_dataset import Voc, encoded, picture, voc_object
-from tfod_toolkit.dataset import LabelMap, decode_image, read_examples
+from tfod_toolkit.dataset import (
+    BuildSettings,
+    LabelMap,
+    SplitSettings,
+    build_records,
+    decode_image,
+    read_examples,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -110,3 +118,52 @@ def test_pose_and_truncation_stand_under_the_keys_of_tfods_own_converter(records
         kind = features["image/format"].bytes_list.value[0]
         image = features["image/encoded"].bytes_list.value[0]
         assert image.startswith({b"jpeg": b"\xff\xd8", b"png": b"\x89PNG"}[kind])
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Records of a COCO dataset with keypoints and a crowd."""
+    folder = tmp_path_factory.mktemp("people")
+    (folder / "one.jpg").write_bytes(encoded(picture()))
+    points = ([8, 12, 2, 0, 0, 0, 16, 24, 1], [40, 6, 1, 48, 12, 2, 56, 36, 2])
+    boxes = ([4, 6, 16, 24], [32, 0, 32, 48])
+    found = [
+        {"id": n, "image_id": 1, "category_id": 1, "bbox": box, "keypoints": where, "iscrowd": 0}
+        for n, (box, where) in enumerate(zip(boxes, points, strict=True), start=1)
+    ]
+    crowd = {"id": 3, "image_id": 1, "category_id": 1, "bbox": [0, 0, 8, 8], "iscrowd": 1}
+    people = {
+        "images": [{"id": 1, "file_name": "one.jpg", "width": 64, "height": 48}],
+        "annotations": [*found, crowd | {"area": 50.5}],
+        "categories": [{"id": 1, "name": "person", "keypoints": ["nose", "left", "right"]}],
+    }
+    (folder / "people.json").write_text(json.dumps(people))
+    settings = BuildSettings(keypoints=True, split=SplitSettings(fraction=0))
+    assert build_records(folder, folder / "records", settings).faults == ()
+    return folder / "records"
+
+
+@pytest.mark.parametrize("by_label_map", [False, True])
+def test_keypoints_and_crowds(people, by_label_map):
+    from tfod_toolkit.odapi.api import TfExampleDecoder, tf
+
+    decoder = TfExampleDecoder(
+        num_keypoints=3,
+        label_map_proto_file=str(people / "classes.pbtxt"),
+        use_keypoint_label_map=by_label_map,
+    )
+    (record,) = tf.data.TFRecordDataset(str(people / "training.record"))
+    tensors = {key: value.numpy() for key, value in decoder.decode(record).items()}
+    nowhere = [np.nan, np.nan]
+    np.testing.assert_allclose(
+        tensors["groundtruth_keypoints"],
+        [
+            [[12 / 48, 8 / 64], nowhere, [24 / 48, 16 / 64]],
+            [[6 / 48, 40 / 64], [12 / 48, 48 / 64], [36 / 48, 56 / 64]],
+            [nowhere] * 3,
+        ],
+    )
+    seen = tensors["groundtruth_keypoint_visibilities"].tolist()
+    assert seen == [[True, False, True], [True, True, True], [False, False, False]]
+    assert tensors["groundtruth_is_crowd"].tolist() == [False, False, True]
+    assert tensors["groundtruth_area"].tolist() == [16 * 24, 32 * 48, 50.5]
