@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -398,6 +399,17 @@ class TestLabelStudio:
         assert dog.box_px == (12, 16, 24, 48)
         np.testing.assert_allclose(turned_box.box_px, (24, 26, 32, 32), atol=1e-3)
 
+    def test_a_region_with_two_labels_and_what_has_no_size(self, tmp_path):
+        image_at(tmp_path / "images" / "one.jpg")
+        region = self.result()
+        region["value"]["rectanglelabels"] = ["cat", "pet"]
+        relation = {"type": "relation", "from_id": "a", "to_id": "b"}
+        text_at(tmp_path / "x.json", [self.task(relation, region)])
+        sample = only(tmp_path)
+        assert sample.size == SIZE
+        assert [one.name for one in sample.annotations] == ["cat", "pet"]
+        assert sample.annotations[0].box_px == sample.annotations[1].box_px
+
     def test_a_minimal_export_and_local_files(self, tmp_path):
         image_at(tmp_path / "images" / "one two.jpg")
         value = {"x": 0, "y": 0, "width": 50, "height": 50, "rectanglelabels": ["cat"]}
@@ -533,6 +545,15 @@ class TestRecognition:
         (tmp_path / "JPEGImages" / "again").symlink_to(tmp_path)
         (tmp_path / "self").symlink_to(tmp_path / "self")
         assert only(tmp_path).annotations[0].name == "cat"
+
+    def test_pipes_are_not_waited_for(self, tmp_path):
+        Voc(tmp_path).add("one")
+        Voc(tmp_path).add("two")
+        (tmp_path / "JPEGImages" / "two.jpg").unlink()
+        os.mkfifo(tmp_path / "JPEGImages" / "two.jpg")
+        assert only_sample(tmp_path).image.name == "one.jpg"
+        (fault,) = of_kind(tmp_path, Fault)
+        assert fault.reason == "names the image two.jpg, which is not there"
 
     def test_a_name_that_is_no_text(self, tmp_path):
         Voc(tmp_path).add("one")

@@ -59,7 +59,7 @@ def _walk(folder: str, seen: set[str]) -> Iterator[os.DirEntry[str]]:
                 continue
             if _is_folder(entry):
                 folders.append(entry.path)
-            else:
+            elif _is_file(entry):
                 yield entry
     for path in sorted(folders):
         yield from _walk(path, seen)
@@ -70,6 +70,14 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:  # a link to itself
         return False
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a file, or was: pipes and devices would be waited for without end."""
+    try:
+        return entry.is_file() or (entry.is_symlink() and not os.path.exists(entry.path))  # noqa: PTH110 -- Path is slow here
+    except OSError:
+        return True
 
 
 @dataclass

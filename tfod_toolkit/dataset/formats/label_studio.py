@@ -75,18 +75,16 @@ class Reader:
         if found is None:
             yield Note(image, "has no annotation and is left out", "image-unannotated")
             return
-        sizes = {size_of(one.get("original_width"), one.get("original_height")) for one in found}
-        size = next(iter(sizes), None)
+        # What speaks of the whole image, or of two regions, has no size.
+        sizes = (size_of(one.get("original_width"), one.get("original_height")) for one in found)
+        size = next(filter(None, sizes), None)
         annotations: list[Annotation] = []
         for number, one in enumerate(found, start=1):
             label = f"{where}, result {number}"
             try:
-                made = _annotation(one, label, number)
+                annotations += _annotations(one, label, number)
             except Unreadable as error:
                 yield Fault(source, str(error), label, error.code)
-                continue
-            if made is not None:
-                annotations.append(made)
         splits = split_of(source, self.files.folder)
         yield Sample(image, source, size, tuple(annotations), splits)
 
@@ -160,33 +158,33 @@ def _results(task: dict[str, Any]) -> list[dict[str, Any]] | None:
     ]
 
 
-def _annotation(one: dict[str, Any], where: str, number: int) -> Annotation | None:
-    """The annotation of a result; ``None`` for those that speak of the image or of relations."""
+def _annotations(one: dict[str, Any], where: str, number: int) -> Iterator[Annotation]:
+    """A result's annotation for each of its labels; none where it speaks of image or relations."""
     value = one.get("value")
     if not isinstance(value, dict):
-        return None
+        return
     labels = next((value[key] for key in value if key.endswith("labels")), None)
     if not labels:
         if "x" in value or "points" in value:
             raise Unreadable("has no label", "class-blank")
-        return None
+        return
     size = size_of(one.get("original_width"), one.get("original_height"))
     if size is None:
         raise Unreadable("does not say the image's size (original_width)", "box-unreadable")
-    name = str(labels[0])
     try:
         box, mask = _outline(value, size)
     except (TypeError, ValueError):
         raise Unreadable("its place is no numbers", "box-unreadable") from None
     meta = one.get("meta") if isinstance(one.get("meta"), dict) else {}
-    return Annotation(
-        name=name,
-        box_px=box,
-        where=f"{where} ({name.strip()})",
-        number=number,
-        difficult=is_true((meta or {}).get("difficult", "")),
-        mask=mask,
-    )
+    for name in map(str, labels if isinstance(labels, list) else [labels]):
+        yield Annotation(
+            name=name,
+            box_px=box,
+            where=f"{where} ({name.strip()})",
+            number=number,
+            difficult=is_true((meta or {}).get("difficult", "")),
+            mask=mask,
+        )
 
 
 def _outline(value: dict[str, Any], size: tuple[int, int]) -> tuple[Box, Mask | None]:
