@@ -224,6 +224,14 @@ class TestTables:
         assert [s.group for s in samples] == ["drive0.avi", "drive0.avi", "drive1.avi"]
         assert samples[0].annotations[0].name == "stop"
         assert samples[0].annotations[0].box_px == CAT
+        # As LISA comes: the same lines once more beside the frames.
+        part = text_at(tmp_path / "frames" / "frameAnnotations.csv", title + lines)
+        assert of_kind(tmp_path, Sample) == samples
+        assert of_kind(tmp_path, Fault) == []
+        (note,) = of_kind(tmp_path, Note)
+        assert note.path == part
+        (tmp_path / "allAnnotations.csv").unlink()
+        assert len(of_kind(tmp_path, Sample)) == 3
 
 
 class TestYolo:
