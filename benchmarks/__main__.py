@@ -20,6 +20,7 @@ SLOW = {
     "overfit": "every config of configs/ overfits 8 pictures (half an hour)",
     "families": "a zoo model of each family, from its archive to detections",
     "transfer": "fine-tuning a zoo model against training from nothing, in steps",
+    "predict": "pictures a second and start-up beside the original loop (needs BCCD)",
     "sidecar": "the sidecar: kills, memory, a slow link, failures, beside aws s3 sync and s5cmd",
     "bccd": "mAP on real blood cells, three seeds and the preset (an hour and more)",
 }

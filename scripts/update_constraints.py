@@ -19,6 +19,7 @@ import tomllib
 
 PROJECT = Path(__file__).resolve().parents[1]
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+EXTRAS = ("train", "tfod", "fast", "serve", "dev")
 #: Published as source alone, so not to be resolved for another Python than this one.
 SOURCES = {"python-terraform": "0.10.1"}
 
@@ -27,7 +28,7 @@ def requirements() -> list[str]:
     """Everything that pyproject.toml names, but the project itself."""
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    named = [*project["dependencies"], *extras["train"], *extras["tfod"], *extras["dev"]]
+    named = [*project["dependencies"], *(name for extra in EXTRAS for name in extras[extra])]
     return [name for name in named if not name.startswith("tfod-toolkit") and name not in SOURCES]
 
 

@@ -149,5 +149,6 @@ def test_windows_are_cut_by_count_and_by_pixels(tmp_path):
     large = Picture(tmp_path, np.zeros((30, 30, 3), np.uint8), None)
     broken = Unreadable(tmp_path, "")
     assert [len(window) for window in windows([small] * 5, count=2)] == [2, 2, 1]
+    assert [len(window) for window in windows([small] * 20, count=8)] == [2, 4, 8, 6]
     stream = [small, large, broken, small, large]
     assert [len(window) for window in windows(stream, pixels=900)] == [2, 3]

@@ -12,16 +12,19 @@ from PIL import Image
 
 from tests.prediction.conftest import GROUND, RED, encoded, scene, turned
 from tfod_toolkit.errors import CannotWriteError, MissingInputError, UsageError
-from tfod_toolkit.prediction import PredictRequest, color_of, predict
-from tfod_toolkit.prediction.predicting import drawn_copies, write_image
+from tfod_toolkit.prediction import PredictRequest, Wish, color_of, predict
+from tfod_toolkit.prediction.outputs import write_image
+from tfod_toolkit.prediction.predicting import drawn_copies
 
 BALL = color_of(2)
 
 
 def run(model, out, *images, **options):
     results = []
-    request = PredictRequest(model, [str(image) for image in images], out, **options)
-    assert predict(request, results.append) == results
+    wish = Wish(options.pop("min_confidence", 0.5))
+    request = PredictRequest(model, [str(image) for image in images], out, wish=wish, **options)
+    summary = predict(request, results.append)
+    assert summary.done + summary.unreadable == len(results)
     return results, json.loads((out / "detections.json").read_text())
 
 

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from tfod_toolkit.prediction import Result, Summary
+
+_WRITE = "pictures,json"
 
 
 @click.command("predict", context_settings={"show_default": True})
@@ -21,11 +29,27 @@ import click
 )
 @click.option(
     "--min-confidence",
-    type=click.FloatRange(0, 1),
-    default=0.5,
-    help="Leave out what is less sure than this.",
+    multiple=True,
+    metavar="[CLASS=]0..1",
+    default=["0.5"],
+    help="Leave out what is less sure; may be given for single classes too.",
+)
+@click.option("--classes", metavar="NAME,...", help="Only these classes.  [default: all]")
+@click.option("--max-detections", type=click.IntRange(1), help="The best of each picture.")
+@click.option(
+    "--write",
+    metavar="KIND,...",
+    default=_WRITE,
+    help="What is written: pictures, json, csv, coco, crops, labelme, voc, masks.",
 )
 @click.option("--prefix", default="", help="Put before the name of each drawn copy.")
+@click.option("--frames", type=click.IntRange(1), help="Frames of each video or camera, at most.")
+@click.option(
+    "--runtime",
+    type=click.Choice(["auto", "tensorflow", "openvino"]),
+    default="auto",
+    help="OpenVINO is faster on CPUs; it is compared with TensorFlow at its first use.",
+)
 @click.option(
     "--batch-size", type=click.IntRange(1), default=8, help="Pictures of one size at once."
 )
@@ -35,35 +59,101 @@ def command(
     images: tuple[str, ...],
     out: Path,
     labels: Path | None,
-    min_confidence: float,
+    min_confidence: tuple[str, ...],
+    classes: str | None,
+    max_detections: int | None,
+    write: str,
     prefix: str,
+    frames: int | None,
+    runtime: str,
     batch_size: int,
     as_json: bool,
 ) -> None:
-    """Find objects in pictures and draw them.
+    """Find objects in pictures and videos, and draw them.
 
-    MODEL is an exported model, or a run that has one. IMAGES are files, folders and patterns.
-    Drawn copies of full size and detections.json are written to --out.
+    MODEL is an exported model, or a run that has one. IMAGES are files, folders, patterns,
+    @list.txt, videos, camera:0 and addresses of streams. Drawn copies of full size and
+    detections.json are written to --out. Stopped, the same command goes on where it was.
+    """
+    from tfod_toolkit.prediction import PredictRequest, Wish, parse_confidence, predict
+
+    common, of_class = parse_confidence(min_confidence)
+    wish = Wish(common, of_class, _listed(classes), max_detections)
+    kinds = tuple(_listed(write))
+    if as_json and "json" not in kinds:
+        kinds = (*kinds, "json")
+    request = PredictRequest(
+        model, images, out, labels, prefix, wish, batch_size, kinds, runtime, frames
+    )
+    with _progress(quiet=as_json) as progress:
+        summary = predict(request, progress.tell, progress.begin)
+    if as_json:
+        click.echo((out / "detections.json").read_text("utf-8"), nl=False)
+    else:
+        click.echo(_ending(summary, out, kinds))
+    _complain(summary)
+
+
+def _listed(words: str | None) -> list[str]:
+    return [word.strip() for word in (words or "").split(",") if word.strip()]
+
+
+def _ending(summary: Summary, out: Path, kinds: tuple[str, ...]) -> str:
+    done = "drawn" if "pictures" in kinds else "looked at, results"
+    earlier = f" ({summary.earlier} more were done before)" if summary.earlier else ""
+    return f"{summary.done} picture{'s' * (summary.done != 1)} {done} in {out}{earlier}"
+
+
+def _complain(summary: Summary) -> None:
+    """Raise where pictures could not be read.
+
+    Raises:
+        BadDataError: how many.
     """
     from tfod_toolkit.errors import BadDataError
-    from tfod_toolkit.prediction import PredictRequest, Result, predict
 
-    def tell(result: Result) -> None:
-        if result.reason:
-            click.echo(f"error: {result.line}", err=True)
-        elif not as_json:
-            click.echo(result.line)
-
-    request = PredictRequest(model, images, out, labels, prefix, min_confidence, batch_size)
-    results = predict(request, tell)
-    unreadable = [result for result in results if result.reason]
-    if as_json:
-        click.echo(json.dumps([result.to_json() for result in results], indent=1))
-    else:
-        read = len(results) - len(unreadable)
-        click.echo(f"{read} picture{'s' * (read != 1)} drawn in {out}")
-    if unreadable:
+    if summary.unreadable:
+        count = summary.done + summary.unreadable
         raise BadDataError(
-            f"{len(unreadable)} of {len(results)} pictures could not be read (named above)",
+            f"{summary.unreadable} of {count} pictures could not be read (named above)",
             "all others are done; replace those files, or leave them out",
         )
+
+
+class _Progress:
+    """Says what was found, a line a picture, above a bar where there is a terminal."""
+
+    def __init__(self, bar: Any, *, quiet: bool) -> None:
+        self._bar = bar
+        self._quiet = quiet
+        self._task: Any = None
+
+    def begin(self, summary: Summary) -> None:
+        if self._bar is not None:
+            self._task = self._bar.add_task(
+                "pictures", total=summary.total, completed=summary.earlier
+            )
+
+    def tell(self, result: Result) -> None:
+        if result.reason:
+            click.echo(f"error: {result.line}", err=True)
+        elif not self._quiet:
+            click.echo(result.line)
+        if self._bar is not None:
+            self._bar.advance(self._task)
+
+
+@contextmanager
+def _progress(*, quiet: bool) -> Iterator[_Progress]:
+    if not sys.stderr.isatty():
+        yield _Progress(None, quiet=quiet)
+        return
+    from rich import progress
+    from rich.console import Console
+
+    columns = [
+        *progress.Progress.get_default_columns(),
+        progress.MofNCompleteColumn(),
+    ]
+    with progress.Progress(*columns, console=Console(stderr=True)) as bar:
+        yield _Progress(bar, quiet=quiet)

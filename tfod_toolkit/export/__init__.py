@@ -9,7 +9,12 @@ from tfod_toolkit.export.exported_model import (
     is_exported_model,
     save_exported_model,
 )
-from tfod_toolkit.export.loading import ExportedModel, load_exported
+from tfod_toolkit.export.loading import (
+    ExportedModel,
+    class_names,
+    find_saved_model,
+    load_exported,
+)
 
 if TYPE_CHECKING:
     from tfod_toolkit.export.serving import ServingModel
@@ -20,7 +25,9 @@ __all__ = [
     "ExportRequest",
     "ExportedModel",
     "ServingModel",
+    "class_names",
     "export_checkpoint",
+    "find_saved_model",
     "is_exported_model",
     "load_exported",
     "save_exported_model",

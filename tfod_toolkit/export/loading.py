@@ -50,6 +50,11 @@ class ExportedModel:
     _argument: str
     _encode: Callable[[Images], Any]
 
+    @property
+    def signature(self) -> Function:
+        """TFOD's ``serving_default``, for those who turn it into something else."""
+        return self._signature
+
     def __call__(self, images: Images) -> DetectionsDict:
         """Detect objects in pictures of one size, whatever input type was exported.
 
@@ -78,7 +83,7 @@ def load_exported(folder: Path, labels: Path | None = None) -> ExportedModel:
     """
     saved_model = find_saved_model(folder)
     root = saved_model.parent
-    names = _names(root, labels)
+    names = class_names(root, labels)
     signature = _signature(saved_model)
     (argument, spec), *_ = signature.structured_input_signature[1].items()
     return ExportedModel(
@@ -112,7 +117,7 @@ def find_saved_model(folder: Path) -> Path:
     )
 
 
-def _names(root: Path, labels: Path | None) -> dict[int, str]:
+def class_names(root: Path, labels: Path | None) -> dict[int, str]:
     """Class names by id, from ``labels`` or the model's own label map.
 
     Raises:

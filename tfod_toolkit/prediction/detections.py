@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -115,7 +115,13 @@ class Detections:
         import numpy as np
 
         order = np.argsort(-self.scores, kind="stable")
-        kept = order[self.scores[order] >= threshold]
+        return self.at(order[self.scores[order] >= threshold])
+
+    def at(self, places: NDArray[np.integer[Any]] | Sequence[int]) -> Detections:
+        """Those at some places, in that order."""
+        import numpy as np
+
+        kept = np.asarray(places, np.int64)
 
         def of(value: NDArray[Any] | None) -> NDArray[Any] | None:
             return None if value is None else value[kept]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from tfod_toolkit.prediction.detections import Detections
+from tfod_toolkit.prediction.runtime.choice import Wanted, load_runtime
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,24 +49,36 @@ class Detector:
 
     @classmethod
     def load(
-        cls, exported_model: Path | str, labels: Path | str | None = None, batch_size: int = 8
+        cls,
+        exported_model: Path | str,
+        labels: Path | str | None = None,
+        batch_size: int = 8,
+        wanted: Wanted | None = None,
     ) -> Detector:
-        """Load an exported model; needs TensorFlow alone.
+        """Load an exported model; needs TensorFlow alone, or not even that once it is prepared.
 
         Args:
             exported_model: its folder, the ``saved_model`` in it, or a run.
             labels: the label map, where it is not the model's own ``classes.pbtxt``.
             batch_size: pictures of one size that are passed at once.
+            wanted: which runtime; ``None``: TensorFlow.
 
         Raises:
             MissingInputError: there is no exported model, or no label map at ``labels``.
             BadDataError: it is damaged, or the label map is another model's.
-            ConfigError: a newer TensorFlow made it, or it is no detector.
+            ConfigError: a newer TensorFlow made it, it is no detector, or the runtime that is
+                wanted cannot run it.
         """
-        from tfod_toolkit.export import load_exported
+        from tfod_toolkit.export import class_names, find_saved_model, load_exported
 
-        model = load_exported(Path(exported_model), Path(labels) if labels else None)
-        return cls(model, model.names, batch_size)
+        folder, label_map = Path(exported_model), Path(labels) if labels else None
+        if wanted is None:
+            model = load_exported(folder, label_map)
+            return cls(model, model.names, batch_size)
+        saved_model = find_saved_model(folder)
+        names = class_names(saved_model.parent, label_map)
+        detect = load_runtime(saved_model, wanted, lambda: load_exported(folder, label_map))
+        return cls(detect, names, batch_size)
 
     def detect(self, images: Sequence[Image]) -> list[Detections]:
         """Detect objects in pictures of any sizes.

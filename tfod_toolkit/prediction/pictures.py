@@ -34,11 +34,15 @@ class Picture:
         path: its file.
         image: uint8[H, W, 3], RGB, upright.
         profile: the ICC profile that its colours are meant in, if it has one.
+        frame: which frame of a video it is, from 0; ``None``: it is no frame.
+        second: when it is shown, in a video.
     """
 
     path: Path
     image: Image
     profile: bytes | None
+    frame: int | None = None
+    second: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ def find_pictures(words: Iterable[str]) -> list[Path]:
     words = list(words)
     found: dict[Path, None] = {}
     for word in words:
-        for part in _parts(word):
+        for part in parts(word):
             found.update(dict.fromkeys(_files(part)))
     if not any(path.is_file() for path in found):
         raise MissingInputError(
@@ -125,9 +129,11 @@ def read_picture(path: Path) -> Picture | Unreadable:
 
 
 def windows(
-    pictures: Iterable[Picture | Unreadable], count: int = 64, pixels: int = 64_000_000
+    pictures: Iterable[Picture | Unreadable], count: int = 32, pixels: int = 64_000_000
 ) -> Iterator[list[Picture | Unreadable]]:
     """Cut a stream into windows, in which pictures of one size can be put together.
+
+    The first windows are short, so that the first answer comes soon.
 
     Args:
         pictures: the stream.
@@ -138,18 +144,18 @@ def windows(
         The windows, in order.
     """
     window: list[Picture | Unreadable] = []
-    held = 0
+    held, length = 0, min(2, count)
     for picture in pictures:
         window.append(picture)
         held += picture.image.size // 3 if isinstance(picture, Picture) else 0
-        if len(window) >= count or held >= pixels:
+        if len(window) >= length or held >= pixels:
             yield window
-            window, held = [], 0
+            window, held, length = [], 0, min(2 * length, count)
     if window:
         yield window
 
 
-def _parts(word: str) -> Sequence[str]:
+def parts(word: str) -> Sequence[str]:
     """A word as one name, or as the names that its commas separate."""
     if "," not in word or Path(word).exists():
         return [word]

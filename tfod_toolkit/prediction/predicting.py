@@ -1,42 +1,38 @@
-"""``tfod predict``: pictures in; drawn copies and ``detections.json`` out."""
+"""``tfod predict``: pictures and videos in; drawn copies and lists of detections out."""
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfod_toolkit.errors import UsageError, writing
+from tfod_toolkit.errors import Interrupted, UsageError, writing
 from tfod_toolkit.prediction.detector import Detector
-from tfod_toolkit.prediction.drawing import draw_boxes
-from tfod_toolkit.prediction.pictures import (
-    Picture,
-    Unreadable,
-    find_pictures,
-    read_ahead,
-    windows,
+from tfod_toolkit.prediction.filters import Wish
+from tfod_toolkit.prediction.journal import Journal
+from tfod_toolkit.prediction.outputs import (
+    FORMATS,
+    KINDS,
+    draw_detections,
+    write_beside,
+    write_collected,
+    write_image,
 )
+from tfod_toolkit.prediction.pictures import Picture, Unreadable, read_picture, windows
+from tfod_toolkit.prediction.runtime.choice import COMPARED, Wanted
+from tfod_toolkit.prediction.runtime.processors import usable_processors
+from tfod_toolkit.prediction.sources import Source, find_sources, read_sources
+from tfod_toolkit.prediction.videos import DrawnVideo, Video, frame_rate
 
 if TYPE_CHECKING:
     from tfod_toolkit.prediction.detections import Detections
 
-DETECTIONS_FILE = "detections.json"
-
-#: Formats that a drawn copy is kept in, with what makes them (nearly) lossless; others: PNG.
-_FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
-    **dict.fromkeys(
-        (".jpg", ".jpeg", ".jpe", ".jfif"), ("JPEG", {"quality": 95, "subsampling": 0})
-    ),
-    ".png": ("PNG", {"compress_level": 4}),
-    ".webp": ("WEBP", {"quality": 95}),
-    ".bmp": ("BMP", {}),
-    ".tif": ("TIFF", {}),
-    ".tiff": ("TIFF", {}),
-}
+#: Pictures whose drawing may lag behind the model.
+LAG = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +41,15 @@ class PredictRequest:
 
     Attributes:
         model: the exported model, the ``saved_model`` in it, or a run.
-        images: files, folders and patterns.
-        out: the folder for drawn copies and ``detections.json``.
+        images: files, folders, patterns, lists, videos, cameras and streams.
+        out: the folder for what is written.
         labels: the label map, where it is not the model's own.
         prefix: put before the name of each drawn copy.
-        min_confidence: detections below are neither drawn nor listed.
+        wish: which detections are drawn and listed.
         batch_size: pictures of one size that are passed to the model at once.
+        write: what is written, of :data:`tfod_toolkit.prediction.outputs.KINDS`.
+        runtime: ``auto``, ``tensorflow`` or ``openvino``.
+        frames: of each video, camera or stream, at most; ``None``: all.
     """
 
     model: Path
@@ -58,8 +57,11 @@ class PredictRequest:
     out: Path
     labels: Path | None = None
     prefix: str = ""
-    min_confidence: float = 0.5
+    wish: Wish = field(default_factory=Wish)
     batch_size: int = 8
+    write: Sequence[str] = ("pictures", "json")
+    runtime: str = "auto"
+    frames: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,12 +73,16 @@ class Result:
         detections: those of enough confidence; ``None``: it could not be read.
         drawn: the drawn copy, or ``None``.
         reason: why it could not be read, or ``None``.
+        frame: which frame of a video it is, or ``None``.
+        second: when it is shown, in a video.
     """
 
     path: Path
     detections: Detections | None = None
     drawn: Path | None = None
     reason: str | None = None
+    frame: int | None = None
+    second: float | None = None
 
     @property
     def line(self) -> str:
@@ -88,14 +94,21 @@ class Result:
             best[name] = max(best.get(name, 0.0), float(score))
         counts = Counter(self.detections.names)
         found = [f"{counts[name]} {name} ({score:.0%})" for name, score in best.items()]
-        return f"{self.path}: {', '.join(found) or 'nothing found'}"
+        place = f"{self.path}" if self.frame is None else f"{self.path}, frame {self.frame}"
+        return f"{place}: {', '.join(found) or 'nothing found'}"
 
     def to_json(self) -> dict[str, Any]:
         """The picture's entry in ``detections.json``."""
         if self.detections is None:
             return {"image": str(self.path), "error": self.reason}
+        of_video = (
+            {"frame": self.frame, "second": round(self.second or 0, 3)}
+            if self.frame is not None
+            else {}
+        )
         return {
             "image": str(self.path),
+            **of_video,
             "drawn": self.drawn.name if self.drawn else None,
             "width": self.detections.width,
             "height": self.detections.height,
@@ -103,87 +116,211 @@ class Result:
         }
 
 
-def predict(request: PredictRequest, tell: Callable[[Result], None]) -> list[Result]:
-    """Find objects in pictures; write drawn copies and ``detections.json``.
+@dataclass(slots=True)
+class Summary:
+    """What became of all.
+
+    Attributes:
+        done: pictures and frames that were looked at.
+        unreadable: those that could not be read.
+        earlier: those of an earlier attempt, which were not made again.
+        total: how many pictures there are; ``None``: nobody knows (videos).
+    """
+
+    done: int = 0
+    unreadable: int = 0
+    earlier: int = 0
+    total: int | None = None
+
+
+def predict(
+    request: PredictRequest,
+    tell: Callable[[Result], None] = lambda _: None,
+    begin: Callable[[Summary], None] = lambda _: None,
+) -> Summary:
+    """Find objects in pictures and videos; write what was asked for, one picture at a time.
+
+    Stopped or killed, the same request goes on after the pictures that are done.
 
     Args:
         request: what to do.
         tell: told of each picture when it is done, in order.
+        begin: told how many there are, before the first.
 
     Returns:
-        What became of each picture, in order.
+        How many pictures were done.
 
     Raises:
         MissingInputError: no model, no label map, or no pictures at all.
         BadDataError: the model is damaged, or the label map is another model's.
         ConfigError: the model cannot be used here.
-        CannotWriteError: the folder cannot be written to.
-        UsageError: drawn copies would replace the pictures.
+        CannotWriteError: the folder cannot be written to, or the disk is full.
+        UsageError: drawn copies would replace the pictures, or a class does not exist.
+        Interrupted: it was stopped; the same request goes on.
     """
-    paths = find_pictures(request.images)
-    targets = drawn_copies(paths, request.out, request.prefix)
+    unknown = [kind for kind in request.write if kind not in KINDS]
+    if unknown:
+        raise UsageError(f"cannot write {unknown[0]!r}", f"choose of: {', '.join(KINDS)}")
+    sources = find_sources(request.images, request.frames)
+    videos = [source.path for source in sources if isinstance(source, Video)]
+    targets = drawn_copies(
+        [_path(source) for source in sources], request.out, request.prefix, videos
+    )
     with writing(request.out):
         request.out.mkdir(parents=True, exist_ok=True)
-        write_json([], request.out / DETECTIONS_FILE)  # so that a refusal comes before the work
-    detector = Detector.load(request.model, request.labels, request.batch_size)
-    results = []
-    for result in _results(detector, paths, targets, request.min_confidence):
-        tell(result)
-        results.append(result)
-    write_json([result.to_json() for result in results], request.out / DETECTIONS_FILE)
-    return results
+    journal = Journal(request.out, _identity(request))
+    done = journal.begin()  # so that a refusal to write comes before the work
+    rest = [source for source in sources if isinstance(source, Video) or str(source) not in done]
+    known = not any(isinstance(source, Video) for source in sources)
+    summary = Summary(earlier=len(done), total=len(sources) if known else None)
+    detector: Detector | None = None
+    finished = False
+    try:
+        detector = _load(request, rest)
+        begin(summary)
+        for result in _results(detector, rest, targets, request):
+            journal.add(result.to_json())
+            summary.done += result.reason is None
+            summary.unreadable += result.reason is not None
+            tell(result)
+        finished = True
+    except KeyboardInterrupt:
+        if not any(isinstance(source, Video) and source.live for source in sources):
+            raise Interrupted(
+                f"stopped after {summary.done + summary.earlier} pictures",
+                "the same command goes on from there",
+            ) from None
+        finished = True  # a camera is always ended so
+    finally:
+        try:
+            if finished and detector:
+                write_collected(request.write, journal.entries, detector.names, request.out)
+        finally:
+            begun = summary.done + summary.unreadable + summary.earlier
+            journal.close(done=finished or not begun)
+    return summary
+
+
+def _load(request: PredictRequest, sources: Sequence[Source]) -> Detector:
+    def samples() -> list[Any]:
+        paths = (source for source in sources if isinstance(source, Path))
+        read = (read_picture(path) for path in islice(paths, 2 * COMPARED))
+        return [picture.image for picture in read if isinstance(picture, Picture)]
+
+    wanted = Wanted(request.runtime, request.wish.floor, len(sources), samples)
+    detector = Detector.load(request.model, request.labels, request.batch_size, wanted)
+    request.wish.check(detector.names.values())
+    return detector
 
 
 def _results(
-    detector: Detector, paths: Sequence[Path], targets: dict[Path, Path], threshold: float
+    detector: Detector,
+    sources: Sequence[Source],
+    targets: Mapping[Path, Path],
+    request: PredictRequest,
 ) -> Iterator[Result]:
-    with ThreadPoolExecutor(2) as pool:
+    """Every picture's result, in order; drawing goes on while the model looks at the next."""
+    videos = _DrawnVideos(sources, targets)
+    names = unique_stems(targets)
+    waiting: deque[tuple[Result, Future[Any] | None]] = deque()
 
-        def drawn(picture: Picture, detections: Detections) -> Result:
-            kept = detections.above(threshold)
-            target = targets[picture.path]
-            write_image(draw_detections(picture.image, kept), target, picture.profile)
-            return Result(picture.path, kept, target)
+    def finished() -> Result:
+        result, drawing = waiting.popleft()
+        drawn = drawing.result() if drawing else None
+        if result.frame is not None and drawn is not None:
+            videos.write(result.path, drawn)
+        return result
 
-        for window in windows(read_ahead(paths)):
-            readable = [picture for picture in window if isinstance(picture, Picture)]
-            found = detector.detect([picture.image for picture in readable])
-            done = pool.map(drawn, readable, found)
-            for picture in window:
-                if isinstance(picture, Unreadable):
-                    yield Result(picture.path, reason=picture.reason)
-                else:
-                    yield next(done)
-
-
-def draw_detections(image: Any, detections: Detections) -> Any:
-    """Draw all of a picture's detections on a copy of it, uint8[H, W, 3]."""
-    return draw_boxes(
-        image,
-        detections.boxes_px,
-        detections.names,
-        detections.scores,
-        detections.classes,
-        masks=detections.masks,
-        keypoints_px=detections.keypoints_px,
-    )
+    try:
+        with ThreadPoolExecutor(usable_processors()) as pool:
+            for window in windows(read_sources(sources)):
+                readable = [picture for picture in window if isinstance(picture, Picture)]
+                found = iter(detector.detect([picture.image for picture in readable]))
+                for picture in window:
+                    if isinstance(picture, Unreadable):
+                        waiting.append((Result(picture.path, reason=picture.reason), None))
+                        continue
+                    result = _result(picture, request.wish(next(found)), targets, request)
+                    waiting.append((result, pool.submit(_write, picture, result, request, names)))
+                while len(waiting) > LAG or (waiting and _is_done(waiting[0][1])):
+                    yield finished()
+            while waiting:
+                yield finished()
+    finally:
+        videos.close()
 
 
-def drawn_copies(paths: Sequence[Path], out: Path, prefix: str = "") -> dict[Path, Path]:
+def _is_done(drawing: Future[Any] | None) -> bool:
+    return drawing is None or drawing.done()
+
+
+def _result(
+    picture: Picture, found: Detections, targets: Mapping[Path, Path], request: PredictRequest
+) -> Result:
+    target = targets[picture.path] if "pictures" in request.write else None
+    return Result(picture.path, found, target, frame=picture.frame, second=picture.second)
+
+
+def _write(
+    picture: Picture, result: Result, request: PredictRequest, names: Mapping[Path, str]
+) -> Any:
+    """Write what a picture gets of its own; give a frame, drawn, back for its video."""
+    assert result.detections is not None
+    name = names[picture.path]
+    if picture.frame is not None:
+        name = f"{name}-{picture.frame:06d}"
+    write_beside(request.write, picture, result.detections, request.out, name)
+    if result.drawn is None:
+        return None
+    drawn = draw_detections(picture.image, result.detections)
+    if result.frame is None:
+        write_image(drawn, result.drawn, picture.profile)
+        return None
+    return drawn
+
+
+class _DrawnVideos:
+    """The drawn copies of videos; one is open at a time."""
+
+    def __init__(self, sources: Sequence[Source], targets: Mapping[Path, Path]) -> None:
+        self._videos = {source.path: source for source in sources if isinstance(source, Video)}
+        self._targets = targets
+        self._path: Path | None = None
+        self._file: DrawnVideo | None = None
+
+    def write(self, path: Path, image: Any) -> None:
+        if path != self._path or self._file is None:
+            self.close()
+            self._path = path
+            self._file = DrawnVideo(self._targets[path], frame_rate(self._videos[path]))
+        self._file.write(image)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def drawn_copies(
+    paths: Sequence[Path], out: Path, prefix: str = "", videos: Sequence[Path] = ()
+) -> dict[Path, Path]:
     """Where the drawn copy of each picture goes; no two to one place.
 
     Args:
         paths: the pictures.
         out: the folder.
         prefix: put before each name.
+        videos: those of ``paths`` that are videos.
 
     Raises:
         UsageError: a copy would replace one of the pictures.
     """
     taken: set[str] = set()
+    films = set(videos)
     targets = {}
     for path in paths:
-        suffix = path.suffix if path.suffix.lower() in _FORMATS else ".png"
+        suffix = path.suffix if path.suffix.lower() in FORMATS else ".png"
+        suffix = ".mp4" if path in films else suffix
         name, number = f"{prefix}{path.stem}{suffix}", 1
         while name.casefold() in taken:
             number += 1
@@ -200,38 +337,32 @@ def drawn_copies(paths: Sequence[Path], out: Path, prefix: str = "") -> dict[Pat
     return targets
 
 
-def write_image(image: Any, path: Path, profile: bytes | None = None) -> None:
-    """Write uint8[H, W, 3] in the format that the name asks for, whole or not at all.
-
-    Args:
-        image: RGB.
-        path: the file.
-        profile: the ICC profile that the colours are meant in.
-
-    Raises:
-        CannotWriteError: it cannot be written.
-    """
-    from PIL import Image
-
-    kind, options = _FORMATS[path.suffix.lower()]
-    if profile and kind != "BMP":
-        options = {**options, "icc_profile": profile}
-    beside = path.with_name(f".{path.name}.new")
-    with writing(path):
-        try:
-            Image.fromarray(image).save(beside, kind, **options)
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+def unique_stems(targets: Mapping[Path, Path]) -> dict[Path, str]:
+    """A name without suffix for each picture's other files; no two alike."""
+    taken: set[str] = set()
+    names = {}
+    for path, target in targets.items():
+        name = target.stem
+        while name.casefold() in taken:
+            name = target.name if name == target.stem else f"{name}_"
+        taken.add(name.casefold())
+        names[path] = name
+    return names
 
 
-def write_json(entries: list[dict[str, Any]], path: Path) -> None:
-    """Write ``detections.json``, whole or not at all.
+def _path(source: Source) -> Path:
+    return source.path if isinstance(source, Video) else source
 
-    Raises:
-        CannotWriteError: it cannot be written.
-    """
-    beside = path.with_name(f".{path.name}.new")
-    with writing(path):
-        beside.write_text(json.dumps(entries, indent=1, ensure_ascii=False) + "\n", "utf-8")
-        beside.replace(path)
+
+def _identity(request: PredictRequest) -> dict[str, Any]:
+    """What must be the same for an earlier attempt to count."""
+    wish = request.wish
+    return {
+        "model": str(request.model.resolve()),
+        "labels": str(request.labels.resolve()) if request.labels else None,
+        "prefix": request.prefix,
+        "confidence": [wish.min_confidence, dict(wish.of_class)],
+        "classes": list(wish.classes),
+        "max_detections": wish.max_detections,
+        "write": sorted(request.write),
+    }

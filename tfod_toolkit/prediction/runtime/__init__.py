@@ -1,0 +1,1 @@
+"""A faster runtime on CPUs, prepared once, compared with TensorFlow before it is trusted."""

@@ -1,0 +1,174 @@
+"""Videos, cameras and streams: frames in, a drawn video out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfod_toolkit.errors import CannotWriteError, writing
+from tfod_toolkit.prediction.pictures import Picture, Unreadable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+#: What a folder's files are taken for videos by.
+VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".webm"})
+#: Milliseconds after which a source that sends nothing is given up.
+PATIENCE = 10_000
+_CAMERA = re.compile(r"camera:(\d+)")
+_STREAM = re.compile(r"(rtsps?|rtmp|https?|udp)://", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """Something that gives frames.
+
+    Attributes:
+        name: as the user named it: a file, ``camera:0`` or an address.
+        limit: frames that are taken at most; ``None``: all.
+        patience: milliseconds after which a stream that sends nothing is given up.
+    """
+
+    name: str
+    limit: int | None = None
+    patience: int = PATIENCE
+
+    @property
+    def live(self) -> bool:
+        """Whether it ends only when its source or its user ends it."""
+        return bool(_CAMERA.fullmatch(self.name) or _STREAM.match(self.name))
+
+    @property
+    def path(self) -> Path:
+        """A name for results and files: that of the file, or one made of the address."""
+        if not self.live:
+            return Path(self.name)
+        plain = re.sub(r"//[^/@]*@", "//", self.name)  # never a password in a file's name
+        return Path(re.sub(r"[^\w.-]+", "-", plain).strip("-"))
+
+
+def as_video(word: str, limit: int | None = None) -> Video | None:
+    """The video that a word names, if it names one."""
+    video = Video(word, limit)
+    return video if video.live or Path(word).suffix.lower() in VIDEO_SUFFIXES else None
+
+
+def frames(video: Video) -> Iterator[Picture | Unreadable]:
+    """The frames of a video, in order; last, why it ended where it should not have."""
+    import cv2
+
+    path = video.path
+    if not video.live and not path.is_file():
+        yield Unreadable(path, f"{path} is not there")
+        return
+    capture = _opened(video)
+    try:
+        if not capture.isOpened():
+            yield Unreadable(path, _why_closed(video))
+            return
+        rate = capture.get(cv2.CAP_PROP_FPS) or 25.0
+        expected = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        count = 0
+        while video.limit is None or count < video.limit:
+            good, frame = capture.read()
+            if not good:
+                break
+            image = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+            yield Picture(path, image, None, frame=count, second=count / rate)
+            count += 1
+        else:
+            return
+        if video.live:
+            yield Unreadable(path, f"{_shown(video)} stopped sending after {count} frames")
+        elif count == 0 or count < 0.98 * expected - 1:  # containers round their counts
+            yield Unreadable(
+                path, f"{path} ends in the middle: {count} of {expected:.0f} frames can be read"
+            )
+    finally:
+        capture.release()
+
+
+def frame_rate(video: Video) -> float:
+    """Frames a second of a video file; 25 where it does not say (cameras, streams)."""
+    import cv2
+
+    if video.live:
+        return 25.0
+    capture = cv2.VideoCapture(video.name)
+    rate = float(capture.get(cv2.CAP_PROP_FPS))
+    capture.release()
+    return rate if 0 < rate <= 240 else 25.0
+
+
+class DrawnVideo:
+    """Writes frames as a video (MP4), whole or not at all.
+
+    Args:
+        path: the file.
+        rate: frames a second.
+    """
+
+    def __init__(self, path: Path, rate: float) -> None:
+        self.path = path
+        self._rate = rate
+        self._beside = path.with_name(f".new.{path.name}")
+        self._writer: Any = None
+        self._size = (0, 0)
+
+    def write(self, image: NDArray[np.uint8]) -> None:
+        """Append a frame, uint8[H, W, 3], RGB; one of another size is fitted to the first's.
+
+        Raises:
+            CannotWriteError: it cannot be written.
+        """
+        import cv2
+
+        if self._writer is None:
+            self._size = (image.shape[1], image.shape[0])
+            code = cv2.VideoWriter.fourcc(*"mp4v")
+            self._writer = cv2.VideoWriter(str(self._beside), code, self._rate, self._size)
+            if not self._writer.isOpened():
+                raise CannotWriteError(f"cannot write {self.path}", "choose another folder")
+        frame = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+        if (frame.shape[1], frame.shape[0]) != self._size:
+            frame = cv2.resize(frame, self._size)
+        self._writer.write(frame)
+
+    def close(self) -> None:
+        """Finish the file; nothing is left where there was no frame."""
+        if self._writer is not None:
+            self._writer.release()
+            with writing(self.path):
+                self._beside.replace(self.path)
+
+
+def _opened(video: Video) -> Any:
+    import cv2
+
+    camera = _CAMERA.fullmatch(video.name)
+    if camera:
+        return cv2.VideoCapture(int(camera[1]))
+    patience = [
+        cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
+        video.patience,
+        cv2.CAP_PROP_READ_TIMEOUT_MSEC,
+        video.patience,
+    ]
+    return cv2.VideoCapture(video.name, cv2.CAP_FFMPEG, patience)
+
+
+def _why_closed(video: Video) -> str:
+    if not video.live:
+        return f"{video.path} is not a video that can be read, or its end is missing"
+    if _CAMERA.fullmatch(video.name):
+        return f"there is no {video.name}, or another program has it"
+    return f"{_shown(video)} does not answer, or sends no video"
+
+
+def _shown(video: Video) -> str:
+    """A stream's address without the password in it."""
+    return re.sub(r"//[^/@]*@", "//***@", video.name)
