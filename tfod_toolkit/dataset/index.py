@@ -17,30 +17,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tfod_toolkit.dataset.annotations import Fault, Note, Sample, pack, unpack
+from tfod_toolkit.dataset.annotations import Fault, Note, Sample, unpack
 from tfod_toolkit.dataset.formats import Piece, Reader, Withdrawn, format_of, reader
 from tfod_toolkit.dataset.formats.files import Files, check_folder
 from tfod_toolkit.dataset.parallel import in_order
+from tfod_toolkit.dataset.rows import (
+    Row,
+    add_row,
+    add_rows,
+    make_tables,
+    name_samples,
+    note_unannotated,
+    sample_row,
+)
 from tfod_toolkit.errors import CannotWriteError, MissingInputError
 
 _HINT = (
     "name a folder of annotated images (PASCAL VOC with Annotations/*.xml, COCO, YOLO, CSV, "
     "LabelMe, Label Studio, CVAT, records), or its file of annotations"
-)
-_SCHEMA = """
-CREATE TABLE pieces (key TEXT, data BLOB);
-CREATE TABLE samples (
-    id INTEGER PRIMARY KEY, image TEXT UNIQUE, source TEXT, name TEXT, relative TEXT, known TEXT,
-    splits TEXT, grp TEXT, boxes INTEGER,
-    draw BLOB, unit TEXT, part TEXT, place INTEGER);
-CREATE TABLE packed (id INTEGER PRIMARY KEY, blob BLOB);
-CREATE TABLE labels (sample INTEGER, name TEXT, count INTEGER);
-CREATE TABLE said (kind TEXT, path TEXT, place TEXT, text TEXT, code TEXT, later INTEGER);
-CREATE TABLE facts (key TEXT PRIMARY KEY, value BLOB);
-"""
-_INSERT = (
-    "INSERT INTO samples (image, source, name, relative, known, splits, grp, boxes) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
 #: Samples that are read at once.
 _BATCH = 128
@@ -246,36 +240,27 @@ def close_index(index: Index) -> None:
 
 def empty_index(folder: Path, format_: str, files: Files, database: sqlite3.Connection) -> Index:
     """An index without samples, for :func:`add_samples`."""
-    _empty(database)
+    make_tables(database)
     return Index(folder, format_, files, database, [])
 
 
 def add_samples(index: Index, samples: Iterable[Sample]) -> None:
     """Put samples into an empty index."""
     for sample in samples:
-        _add(index, _sample_row(sample, str(index.folder)))
-    _name(index)
+        add_row(index.database, sample_row(sample, str(index.folder)))
+    name_samples(index.database)
 
 
 def add_index(index: Index, other: Index, prefix: str) -> None:
     """Add the samples of another index, and what was said of them."""
     for _, sample in other.samples():
-        row = list(_sample_row(sample, str(other.folder)))
+        row = list(sample_row(sample, str(other.folder)))
         row[4] = f"{prefix}/{row[4]}"
-        _add(index, tuple(row))
+        add_row(index.database, tuple(row))
     index.say(other.faults())
     index.say(other.notes())
     index.declared += other.declared
-    _name(index)
-
-
-def _empty(database: sqlite3.Connection) -> None:
-    tables = database.execute(
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-    ).fetchall()
-    for (table,) in tables:
-        database.execute(f"DROP TABLE {table}")
-    database.executescript(_SCHEMA)
+    name_samples(index.database)
 
 
 def _stamp_of(index: Index) -> str | None:
@@ -287,20 +272,20 @@ def _stamp_of(index: Index) -> str | None:
 
 
 def _fill(index: Index, made: Reader, progress: Progress | None) -> None:
-    _empty(index.database)
+    make_tables(index.database)
     for path in index.files.strange:
         index.say([Fault(path, "its name is not UTF-8 text: rename it", code="image-unreadable")])
     index.database.commit()
     done = 0
     job = partial(_read, made, str(index.folder))
     for rows in in_order(job, _keyed(index, made), chunk=_BATCH):
-        _add_all(index, rows)
+        add_rows(index.database, rows)
         done += sum(row[0] == "sample" for row in rows)
         index.database.commit()
         if progress:
             progress(done, 0)
-    _name(index)
-    _note_unannotated(index)
+    name_samples(index.database)
+    note_unannotated(index.database, index.files.database)
 
 
 def _keyed(index: Index, made: Reader) -> Iterator[tuple[str, list[Any]]]:
@@ -345,17 +330,13 @@ def _store_pieces(index: Index, made: Reader) -> None:
     index.database.commit()
 
 
-#: A sample's columns with its classes, or something said.
-Row = tuple[Any, ...]
-
-
 def _read(made: Reader, folder: str, keyed: Sequence[tuple[str, list[Any]]]) -> list[Row]:
     """What a reader makes of the pieces of some keys, ready for the database."""
     rows: list[Row] = []
     for key, pieces in keyed:
         for item in _items(made, key, pieces):
             if isinstance(item, Sample):
-                rows.append(_sample_row(item, folder))
+                rows.append(sample_row(item, folder))
             elif isinstance(item, Fault):
                 rows.append(("fault", str(item.path), item.where, item.reason, item.code))
             else:
@@ -379,96 +360,3 @@ def _source(made: Reader, key: str) -> str:
     place = key.partition(":")[0]
     found = sources[int(place)] if place.isdigit() and int(place) < len(sources) else key
     return str(found[0] if isinstance(found, tuple) else found)
-
-
-def _sample_row(sample: Sample, folder: str) -> Row:
-    image = str(sample.image)
-    inside = image.startswith(folder + os.sep)
-    relative = image[len(folder) + 1 :] if inside else os.path.relpath(image, folder)
-    names: dict[str, int] = {}
-    for annotation in sample.annotations:
-        names[annotation.name] = names.get(annotation.name, 0) + 1
-    return (
-        "sample",
-        image,
-        str(sample.source),
-        sample.name or sample.image.name,
-        relative.replace(os.sep, "/"),
-        sample.name or sample.image.name,
-        "\n".join(sorted(sample.splits)),
-        sample.group,
-        len(sample.annotations),
-        tuple(names.items()),
-        pack(sample),
-    )
-
-
-def _add_all(index: Index, rows: Sequence[Row]) -> None:
-    """Add rows: all at once, or, where an image is there already, one by one."""
-    database = index.database
-    samples = [row for row in rows if row[0] == "sample"]
-    (first,) = database.execute("SELECT ifnull(max(id), 0) + 1 FROM samples").fetchone()
-    numbered = list(enumerate(samples, start=first))
-    database.execute("SAVEPOINT all_rows")
-    try:
-        query = _INSERT.replace("(image", "(id, image").replace("(?", "(?, ?")
-        database.executemany(query, [(number, *row[1:-2]) for number, row in numbered])
-    except sqlite3.IntegrityError:
-        database.execute("ROLLBACK TO all_rows")
-        for row in rows:
-            _add(index, row)
-        return
-    finally:
-        database.execute("RELEASE all_rows")
-    packed = [(number, row[-1]) for number, row in numbered]
-    database.executemany("INSERT INTO packed VALUES (?, ?)", packed)
-    labels = [(number, name, count) for number, row in numbered for name, count in row[-2]]
-    database.executemany("INSERT INTO labels VALUES (?, ?, ?)", labels)
-    said = [row for row in rows if row[0] != "sample"]
-    database.executemany("INSERT INTO said VALUES (?, ?, ?, ?, ?, 0)", said)
-
-
-def _add(index: Index, row: Row) -> None:
-    execute = index.database.execute
-    if row[0] != "sample":
-        execute("INSERT INTO said VALUES (?, ?, ?, ?, ?, 0)", row)
-        return
-    image, source, names = row[1], row[2], row[-2]
-    try:
-        number = execute(_INSERT, row[1:-2]).lastrowid
-    except sqlite3.IntegrityError:
-        (first, splits) = execute(
-            "SELECT source, splits FROM samples WHERE image = ?", (image,)
-        ).fetchone()
-        reason = f"annotates {image}, which {first} annotates already"
-        leaks = splits != row[6] and splits and row[6]
-        index.say([Fault(Path(source), reason, code="leak-exact" if leaks else "image-twice")])
-        return
-    execute("INSERT INTO packed VALUES (?, ?)", (number, row[-1]))
-    query = "INSERT INTO labels VALUES (?, ?, ?)"
-    index.database.executemany(query, [(number, name, count) for name, count in names])
-
-
-def _name(index: Index) -> None:
-    """Give each sample what evaluation knows it by: its file's name, or path where two have one."""
-    index.database.executescript(
-        "CREATE INDEX IF NOT EXISTS by_sample_name ON samples (name);"
-        "CREATE INDEX IF NOT EXISTS by_said ON said (path);"
-        "CREATE INDEX IF NOT EXISTS by_label ON labels (name, sample);"
-        "CREATE INDEX IF NOT EXISTS by_labelled ON labels (sample);"
-        "UPDATE samples SET known = relative WHERE name IN "
-        "(SELECT name FROM samples GROUP BY name HAVING count(*) > 1);"
-    )
-    index.database.commit()
-
-
-def _note_unannotated(index: Index) -> None:
-    query = (
-        "INSERT INTO said SELECT 'note', path, '', 'has no annotation and is left out', "
-        "'image-unannotated', 0 FROM listed.files WHERE image AND path NOT IN "
-        "(SELECT image FROM samples) AND path NOT IN (SELECT path FROM said) ORDER BY path"
-    )
-    index.database.execute("ATTACH ? AS listed", (str(index.files.database),))
-    index.database.execute(query)
-    index.database.commit()
-    index.database.execute("DETACH listed")
