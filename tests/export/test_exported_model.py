@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -59,6 +60,28 @@ def test_what_was_written_for_tfods_exports_works(exported, serving, pictures):
 
 
 @pytest.mark.slow
+def test_saved_while_training_it_is_no_training_step(trained, serving, labels, pictures, tmp_path):
+    """Batch statistics would take the place of the moving ones, which every call would change."""
+    from tfod_toolkit.odapi.api import tf
+    from tfod_toolkit.odapi.protos import pipeline_pb2
+
+    tf.keras.backend.set_learning_phase(1)  # as a training loop does
+    try:
+        config = pipeline_pb2.TrainEvalPipelineConfig()
+        save_exported_model(serving, trained, tmp_path / "exported", config, labels)
+    finally:
+        tf.keras.backend.set_learning_phase(0)
+    loaded = tf.saved_model.load(str(tmp_path / "exported" / "saved_model"))
+    before = [variable.numpy() for variable in loaded.model_variables]
+    images = tf.constant(pictures)
+    called, signed = loaded(images), loaded.signatures["serving_default"](input_tensor=images)
+    for name, value in signed.items():
+        np.testing.assert_array_equal(called[name], value, err_msg=name)
+    for one, other in zip(before, loaded.model_variables, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.slow
 def test_the_checkpoint_restores_into_a_model_of_the_kept_config(exported, trained):
     from tests.export.conftest import built
     from tfod_toolkit.odapi.api import tf
@@ -88,6 +111,7 @@ def test_it_loads_without_tfod(exported):
 class Unsaved:
     """Stands for a serving model where nothing gets as far as TensorFlow."""
 
+    tracing = staticmethod(nullcontext)
     function = concrete_function = None
 
 

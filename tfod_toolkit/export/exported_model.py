@@ -67,7 +67,8 @@ def save_exported_model(
         _save_checkpoint(model, beside / CHECKPOINT)
         save_config(config, beside / PIPELINE_CONFIG)
         shutil.copyfile(label_map_path, beside / LABEL_MAP)
-        _save_function(serving.function, concrete, beside / SAVED_MODEL)
+        with serving.tracing():  # TensorFlow traces the function once more to save it
+            _save_function(serving.function, concrete, beside / SAVED_MODEL)
     return folder
 
 

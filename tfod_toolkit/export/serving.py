@@ -183,13 +183,23 @@ class ServingModel:
         with TRACING:
             if self._concrete is not None:
                 return
-            with inference_mode(self.model):
-                if self._source is None:
-                    self._function, self._concrete = _traced(self._module, self.input_type)
-                else:
-                    with float32_policy():
-                        self._function, self._concrete = _traced(self._module, self.input_type)
+            with self.tracing():
+                self._function, self._concrete = _traced(self._module, self.input_type)
             self.refresh()
+
+    @contextmanager
+    def tracing(self) -> Iterator[None]:
+        """Whatever traces the function, as saving it does, sees the model for inference.
+
+        Otherwise the trace is a training step's: batch statistics instead of the moving ones, which
+        every call would change.
+        """
+        with inference_mode(self.model):
+            if self._source is None:
+                yield
+            else:
+                with float32_policy():
+                    yield
 
     def refresh(self) -> None:
         """See to it that the weights are those of the trained model as it is now.
