@@ -26,10 +26,17 @@ VERBS: dict[str, tuple[str, str]] = {
     "evaluate": ("evaluate", "Measure a checkpoint or an exported model on records."),
     "export": ("export", "Write a checkpoint as an exported model."),
     "predict": ("predict", "Find objects in pictures and draw them."),
+    "serve": ("serve", "Answer pictures over HTTP, with a page to try the detector."),
     "zoo": ("zoo", "Find and fetch pretrained models."),
     "config": ("config", "Check, merge and explain pipeline configs."),
     "sidecar": ("sidecar", "Keep a training's checkpoints in S3, and restore them."),
     "stack": ("stack", "Provision the cluster in an AWS account, and take it away."),
+    "runtask": ("runtask", "Train on the stack's GPU, and show it here."),
+    "tasks": ("tasks", "List the stack's runs."),
+    "logs": ("logs", "Show the log of a run in the cloud."),
+    "stop": ("stop", "Stop a run in the cloud, so that it saves."),
+    "fetch": ("fetch", "Bring a run's model from S3."),
+    "cost": ("cost", "Say what a run in the cloud cost, and what an hour costs."),
     "doctor": ("doctor", "Say what is installed, what runs, and what to do about the rest."),
 }
 

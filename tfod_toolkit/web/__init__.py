@@ -1,0 +1,1 @@
+"""HTTP: the prediction service, and the page on which anyone can try the detector."""

@@ -1,0 +1,343 @@
+"""The prediction service: pictures over HTTP, detections as JSON or drawn."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import io
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+
+from tfod_toolkit.errors import UsageError
+from tfod_toolkit.prediction import Detector, Wish, color_of, draw_detections, parse_confidence
+from tfod_toolkit.web.batching import Batching
+from tfod_toolkit.web.measures import Measures
+from tfod_toolkit.web.settings import ServiceSettings
+from tfod_toolkit.web.tf_serving import TfServing
+from tfod_toolkit.web.uploads import BodyLimit, RefusedError, fetch, read_upload
+
+if TYPE_CHECKING:
+    from tfod_toolkit.export import ExportedModel
+    from tfod_toolkit.prediction import Detections
+
+PAGE = Path(__file__).with_name("page")
+_PAGE_FILES = {
+    "/": ("page.html", "text/html; charset=utf-8"),
+    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "/page.css": ("page.css", "text/css; charset=utf-8"),
+}
+_OWN_ONLY = "default-src 'self'; img-src 'self' blob: data:; frame-ancestors 'none'"
+
+
+class Service:
+    """What answers requests.
+
+    Args:
+        detector: the detector.
+        load: loads the model with TensorFlow, for requests in TensorFlow Serving's form.
+        settings: names and limits.
+    """
+
+    def __init__(
+        self, detector: Detector, load: Callable[[], ExportedModel], settings: ServiceSettings
+    ) -> None:
+        self.detector = detector
+        self.settings = settings
+        self.measures = Measures()
+        self.batching = Batching(detector, observe=self.measures.batch.observe)
+        self.tf_serving = TfServing(load, settings.limits)
+        self.ready = True
+        self._in_work = 0
+        # Decoded pictures are large: no more of them at once than go into two batches.
+        self._decoded = asyncio.Semaphore(16)
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """A place in the queue.
+
+        Raises:
+            RefusedError: there is none (503), or the answer takes too long (504).
+        """
+        if self._in_work >= self.settings.limits.waiting:
+            raise RefusedError(503, "too many requests are waiting; come again in a moment")
+        self._in_work += 1
+        self.measures.waiting.set(self._in_work)
+        try:
+            yield
+        finally:
+            self._in_work -= 1
+            self.measures.waiting.set(self._in_work)
+
+    def check_token(self, request: Request) -> None:
+        """Refuse who does not bring the token."""
+        if self.settings.token is None:
+            return
+        given = request.headers.get("authorization", "")
+        expected = f"Bearer {self.settings.token}"
+        if not hmac.compare_digest(given.encode(), expected.encode()):
+            raise RefusedError(401, "a token is needed: Authorization: Bearer <token>")
+
+    async def detect(self, request: Request) -> Response:
+        """``POST /v1/detect``."""
+        from fastapi import Response
+        from fastapi.responses import JSONResponse
+
+        began = time.perf_counter()
+        wish = self._wish(request)
+        limits = self.settings.limits
+        async with self.place():
+            data, name = await self._picture(request)
+            async with self._decoded:
+                image = await asyncio.to_thread(read_upload, data, name, limits)
+                try:
+                    found = await asyncio.wait_for(self.batching.detect(image), limits.seconds)
+                except TimeoutError:
+                    raise RefusedError(504, "the model did not answer in time") from None
+                kept = wish(found)
+                drawn = _wants_picture(request)
+                body = await asyncio.to_thread(_drawn, image, kept) if drawn else b""
+        for class_name in kept.names:
+            self.measures.detections.labels(class_name).inc()
+        seconds = time.perf_counter() - began
+        self.measures.seconds.observe(seconds)
+        if drawn:
+            return Response(body, media_type="image/jpeg")
+        return JSONResponse(
+            {
+                "model": self.settings.name,
+                "width": kept.width,
+                "height": kept.height,
+                "milliseconds": round(seconds * 1000, 1),
+                "detections": kept.to_json(),
+            }
+        )
+
+    def _wish(self, request: Request) -> Wish:
+        """The detections that a request's ``min_confidence``, ``classes`` ... ask for."""
+        query = request.query_params
+        try:
+            words = query.getlist("min_confidence")
+            common, of_class = parse_confidence([str(self.settings.min_confidence), *words])
+            classes = [name for name in query.get("classes", "").split(",") if name]
+            most = query.get("max_detections")
+            if most is not None and (not most.isdigit() or not int(most)):
+                raise RefusedError(400, f"{most!r} is no number of detections")
+            wish = Wish(common, of_class, classes, int(most) if most else None)
+            wish.check(self.detector.names.values())
+        except UsageError as error:
+            raise RefusedError(400, f"{error.message}: {error.hint}") from error
+        return wish
+
+    async def _picture(self, request: Request) -> tuple[bytes, str]:
+        """The bytes of a request's picture: a form's file, the body itself, or an address."""
+        kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+        if kind == "multipart/form-data":
+            return await _form_file(request)
+        body = await request.body()
+        if kind != "application/json":
+            return body, "the picture"
+        url = _object(body).get("url")
+        if not isinstance(url, str):
+            raise RefusedError(400, 'send a picture, or {"url": "..."}')
+        limits = self.settings.limits
+        return await asyncio.to_thread(fetch, url, self.settings.url_prefixes, limits), url
+
+    async def tf_predict(self, request: Request) -> dict[str, Any]:
+        """``POST /v1/models/<name>:predict``."""
+        async with self.place():
+            content = _object(await request.body())
+            return await asyncio.to_thread(self.tf_serving.predict, content)
+
+    def facts(self) -> dict[str, Any]:
+        """What the page needs to know."""
+        classes = [
+            {"id": number, "name": name, "color": "#{:02x}{:02x}{:02x}".format(*color_of(number))}
+            for number, name in self.detector.names.items()
+        ]
+        limits = self.settings.limits
+        return {
+            "name": self.settings.name,
+            "classes": classes,
+            "min_confidence": self.settings.min_confidence,
+            "limits": {"bytes": limits.body, "pixels": limits.pixels, "side": limits.side},
+        }
+
+
+def create_app(
+    detector: Detector,
+    load: Callable[[], ExportedModel],
+    settings: ServiceSettings | None = None,
+) -> FastAPI:
+    """The service as an application for uvicorn (or any other ASGI server).
+
+    Args:
+        detector: a detector whose runtime leaves nothing out (floor 0).
+        load: loads the model with TensorFlow, for requests in TensorFlow Serving's form.
+        settings: names and limits.
+    """
+    settings = settings or ServiceSettings()
+    service = Service(detector, load, settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        service.ready = False
+        await asyncio.to_thread(service.batching.close)
+
+    app = FastAPI(title=f"tfod: {settings.name}", lifespan=lifespan, docs_url="/docs")
+    app.state.service = service
+    app.add_middleware(BodyLimit, limits=settings.limits)
+
+    @app.exception_handler(RefusedError)
+    async def refused(request: Request, error: RefusedError) -> Response:
+        headers = {"Connection": "close"} if error.status in (408, 413) else {}
+        headers |= {"Retry-After": "1"} if error.status == 503 else {}
+        headers |= {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+        return JSONResponse({"error": error.reason}, error.status, headers)
+
+    @app.middleware("http")
+    async def counted(request: Request, call_next: Any) -> Response:
+        answer: Response = await call_next(request)
+        route = request.scope.get("route")
+        path = getattr(route, "path", "other")
+        service.measures.requests.labels(path, str(answer.status_code)).inc()
+        return answer
+
+    _add_detection(app, service)
+    _add_tf_serving(app, service)
+    _add_watching(app, service)
+    _add_page(app)
+    return app
+
+
+def _add_detection(app: FastAPI, service: Service) -> None:
+
+    picture = {"schema": {"type": "string", "format": "binary"}}
+    form = {"schema": {"type": "object", "properties": {"image": picture["schema"]}}}
+    url = {"schema": {"type": "object", "properties": {"url": {"type": "string"}}}}
+    content = {"multipart/form-data": form, "image/*": picture, "application/json": url}
+    number = {"in": "query", "schema": {"type": "string"}}
+    parameters = [
+        {**number, "name": "min_confidence", "description": "0 to 1, or CLASS=0..1; repeatable"},
+        {**number, "name": "classes", "description": "names, separated by commas"},
+        {**number, "name": "max_detections", "description": "the best of the picture"},
+        {**number, "name": "format", "description": "`image` for the drawn picture (JPEG)"},
+    ]
+
+    @app.post(
+        "/v1/detect",
+        openapi_extra={"requestBody": {"content": content}, "parameters": parameters},
+    )
+    async def detect(request: Request) -> Response:
+        """Find objects in a picture: a form's file, the raw bytes, or an allowed address."""
+        service.check_token(request)
+        return await service.detect(request)
+
+    @app.get("/v1/model")
+    async def model(request: Request) -> dict[str, Any]:
+        """The model's name, classes and limits."""
+        return service.facts()
+
+
+def _add_tf_serving(app: FastAPI, service: Service) -> None:
+
+    path = f"/v1/models/{service.settings.name}"
+
+    for place in (path, f"{path}/versions/1"):
+
+        @app.post(f"{place}:predict")
+        async def tf_predict(request: Request) -> dict[str, Any]:
+            """TensorFlow Serving's REST form."""
+            service.check_token(request)
+            return await service.tf_predict(request)
+
+        @app.get(place)
+        async def tf_status(request: Request) -> dict[str, Any]:
+            """TensorFlow Serving's model status."""
+            status = {"error_code": "OK", "error_message": ""}
+            version = {"version": "1", "state": "AVAILABLE", "status": status}
+            return {"model_version_status": [version]}
+
+
+def _add_watching(app: FastAPI, service: Service) -> None:
+
+    @app.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        """Whether the process lives."""
+        return {"status": "ok"}
+
+    @app.get("/readyz")
+    async def readyz() -> dict[str, str]:
+        """Whether requests are answered."""
+        if not service.ready:
+            raise RefusedError(503, "shutting down")
+        return {"status": "ready"}
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        """Counters for Prometheus."""
+        return Response(service.measures.text(), media_type="text/plain; version=0.0.4")
+
+
+def _add_page(app: FastAPI) -> None:
+
+    for path, (name, kind) in _PAGE_FILES.items():
+        content = (PAGE / name).read_bytes()
+        headers = {"Content-Security-Policy": _OWN_ONLY, "X-Content-Type-Options": "nosniff"}
+
+        @app.get(path, include_in_schema=False)
+        async def page(
+            content: bytes = content, kind: str = kind, headers: dict[str, str] = headers
+        ) -> Response:
+            return Response(content, media_type=kind, headers=headers)
+
+
+def _wants_picture(request: Request) -> bool:
+    wanted = request.query_params.get("format")
+    if wanted not in (None, "json", "image"):
+        raise RefusedError(400, f"there is no format {wanted!r}: json or image")
+    if wanted:
+        return wanted == "image"
+    return request.headers.get("accept", "").startswith("image/")
+
+
+def _drawn(image: Any, found: Detections) -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(draw_detections(image, found)).save(buffer, "JPEG", quality=92)
+    return buffer.getvalue()
+
+
+async def _form_file(request: Request) -> tuple[bytes, str]:
+    """The one file of a form."""
+    try:
+        form = await request.form(max_files=4, max_fields=16)
+    except HTTPException as error:  # the form is malformed
+        raise RefusedError(400, str(error.detail)) from error
+    try:
+        files = [value for value in form.values() if isinstance(value, UploadFile)]
+        if len(files) != 1:
+            raise RefusedError(400, f"a form has one picture, not {len(files)}")
+        return await files[0].read(), files[0].filename or "the picture"
+    finally:
+        await form.close()
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise RefusedError(400, f"the request is not JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise RefusedError(400, "the request is not a JSON object")
+    return content

@@ -1,0 +1,152 @@
+"""Pictures from strangers: read within limits, or refused with a status and a reason."""
+
+from __future__ import annotations
+
+import asyncio
+import urllib.error
+import urllib.request
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from tfod_toolkit.dataset import decode_image
+from tfod_toolkit.dataset.images import opened_image
+from tfod_toolkit.errors import BadDataError
+from tfod_toolkit.web.settings import Limits
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+#: What Pillow may open here: its other formats call programs (EPS) or are nobody's photographs.
+FORMATS = ("BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+
+
+class RefusedError(Exception):
+    """A request that is not answered.
+
+    Args:
+        status: the HTTP status.
+        reason: why, for a person.
+    """
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+class BodyLimit:
+    """An ASGI application whose requests may have no more than a number of bytes, in time.
+
+    Args:
+        app: the application.
+        limits: bytes and seconds.
+    """
+
+    def __init__(self, app: App, limits: Limits) -> None:
+        self._app = app
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, counting what arrives of it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        declared = headers.get(b"content-length", b"0")
+        seen = 0
+        ended = False
+
+        async def limited() -> Message:
+            nonlocal seen, ended
+            if declared.isdigit() and int(declared) > self._limits.body:
+                raise self._too_large()
+            if ended:
+                return await receive()
+            try:
+                message = await asyncio.wait_for(receive(), self._limits.seconds)
+            except TimeoutError:
+                raise RefusedError(408, "the request did not arrive in time") from None
+            seen += len(message.get("body", b""))
+            ended = not message.get("more_body", False)
+            if seen > self._limits.body:
+                raise self._too_large()
+            return message
+
+        await self._app(scope, limited, send)
+
+    def _too_large(self) -> RefusedError:
+        return RefusedError(413, f"a request may have {self._limits.body:,} bytes at most")
+
+
+def read_upload(data: bytes, name: str, limits: Limits) -> NDArray[np.uint8]:
+    """Decode a picture, upright, uint8[H, W, 3], RGB; its size is looked at first.
+
+    Raises:
+        RefusedError: it is no picture (415), damaged (422) or too large (413).
+    """
+    if not data:
+        raise RefusedError(400, "the picture is empty (0 bytes)")
+    try:
+        _check_header(data, name, limits)
+    except BadDataError as error:
+        bomb = type(error.__cause__).__name__ == "DecompressionBombError"
+        raise RefusedError(413 if bomb else 415, error.message) from error
+    except RefusedError:
+        raise
+    except Exception as error:  # Pillow's readers raise whatever damaged data makes them raise
+        raise RefusedError(415, f"{name} cannot be read: {error}") from error
+    try:
+        return decode_image(data, name, upright=True)
+    except BadDataError as error:
+        raise RefusedError(422, error.message) from error
+    except Exception as error:  # as above
+        raise RefusedError(422, f"{name} cannot be decoded: {error}") from error
+
+
+def _check_header(data: bytes, name: str, limits: Limits) -> None:
+    with opened_image(data, name) as image:
+        if image.format not in FORMATS:
+            raise RefusedError(
+                415, f"{name} is {image.format}; send JPEG, PNG, WebP, GIF, BMP, TIFF or PPM"
+            )
+        width, height = image.size
+    if max(width, height) > limits.side or width * height > limits.pixels:
+        raise RefusedError(
+            413,
+            f"{name} has {width} x {height} pixels; {limits.side:,} a side and "
+            f"{limits.pixels:,} in all are allowed",
+        )
+
+
+def fetch(url: str, prefixes: tuple[str, ...], limits: Limits) -> bytes:
+    """A picture from an address that the service's owner allows.
+
+    Raises:
+        RefusedError: not allowed (403), not there or not to be had (424), too large (413).
+    """
+    if not any(url.startswith(prefix) for prefix in prefixes):
+        reason = "pictures are not fetched from that address; send the picture itself"
+        raise RefusedError(403, reason)
+    opener = urllib.request.build_opener(_NoRedirects)
+    try:
+        with opener.open(url, timeout=limits.seconds) as answer:
+            data: bytes = answer.read(limits.body + 1)
+    except (OSError, ValueError) as error:
+        raise RefusedError(424, f"{url} cannot be fetched: {error}") from error
+    if len(data) > limits.body:
+        raise RefusedError(413, f"{url} has more than {limits.body:,} bytes")
+    return data
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """An allowed address must not lead to one that is not."""
+
+    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
+        return None
