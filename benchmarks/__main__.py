@@ -21,6 +21,7 @@ SLOW = {
     "families": "a zoo model of each family, from its archive to detections",
     "transfer": "fine-tuning a zoo model against training from nothing, in steps",
     "predict": "pictures a second and start-up beside the original loop (needs BCCD)",
+    "serve": "the service under 8 clients and malformed uploads (needs BCCD)",
     "sidecar": "the sidecar: kills, memory, a slow link, failures, beside aws s3 sync and s5cmd",
     "bccd": "mAP on real blood cells, three seeds and the preset (an hour and more)",
 }
