@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -54,6 +55,7 @@ json.dump(found, open(out + "/found.json", "w"))
 
 def lines_of(command: Sequence[str]) -> tuple[float, float]:
     """Seconds to a program's first line, and lines a second from there to its last."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.monotonic()
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=PROJECT
@@ -63,6 +65,9 @@ def lines_of(command: Sequence[str]) -> tuple[float, float]:
     _, errors = process.communicate()
     if process.returncode or len(times) < PICTURES:
         sys.exit(f"{command[:4]} failed with {process.returncode}:\n{errors[-3000:]}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime
+    print(f"  {seconds:.1f} s of processors, {after.ru_maxrss / 1024:.0f} MB at most", flush=True)
     return times[0] - began, (len(times) - 1) / (times[-1] - times[0])
 
 

@@ -13,8 +13,18 @@ import click
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, help="0 takes a free one.")
 @click.option("--name", default="detector", help="The model's, in /v1/models/NAME.")
 @click.option("--labels", type=click.Path(path_type=Path), help="Another label map.")
-@click.option("--runtime", type=click.Choice(["auto", "tensorflow", "openvino"]), default="auto")
-@click.option("--min-confidence", type=click.FloatRange(0, 1), default=0.5)
+@click.option(
+    "--runtime",
+    type=click.Choice(["auto", "tensorflow", "openvino"]),
+    default="auto",
+    help="OpenVINO where `tfod predict` prepared it, unless said otherwise.",
+)
+@click.option(
+    "--min-confidence",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    help="Leave out what is less sure, unless a request says otherwise.",
+)
 @click.option(
     "--token",
     envvar="TFOD_SERVE_TOKEN",
