@@ -7,6 +7,8 @@ between many pictures and few, so that start-up, which is TensorFlow's for TFOD,
 other work keeps the cores busy, the processor's time says more than the clock: TFOD's script works
 on one core, ours on all of them, so that the ratio of the two, times the cores, is what a quiet
 machine would show if all of them were kept busy.
+
+usage: python -m benchmarks.dataset_build [decoded|headers|masks ...]
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import math
 import os
 import re
 import shutil
+import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -174,24 +177,24 @@ def rates(
     print(f"{busy:.2f} by the processor's time on {cores()} cores", flush=True)
 
 
-def main() -> None:
-    """Print the ratios."""
+def look_at(look: str, bar: float) -> None:
+    """Print the ratios of a build of VOC's boxes."""
     folder = work_folder("dataset_build")
     vocs = {count: repeated(folder / str(count), count) for count in (FEW, MANY)}
-    out = folder / "out"
+    rates(
+        f"VOC, images {look} (bar {bar})",
+        (FEW, MANY),
+        lambda count: ours(vocs[count], folder / "out", "--look", look),
+        lambda count: pascal(vocs[count], folder / "pascal.record"),
+    )
 
-    def their_pascal(count: int) -> Cost:
-        return pascal(vocs[count], folder / "pascal.record")
 
-    for look, bar in (("decoded", 1.0), ("headers", 2.5)):
-        rates(
-            f"VOC, images {look} (bar {bar})",
-            (FEW, MANY),
-            lambda count, look=look: ours(vocs[count], out, "--look", look),
-            their_pascal,
-        )
+def masks() -> None:
+    """Print the ratios of a build of COCO's masks."""
+    folder = work_folder("dataset_build")
     parts = {n: repeated(folder / f"{n}", n) for n in (FEW_MASKS, MANY_MASKS)}
     files = {n: with_masks(voc, folder / f"coco{n}") for n, voc in parts.items()}
+    out = folder / "out"
     rates(
         "COCO with masks (bar 5)",
         (FEW_MASKS, MANY_MASKS),
@@ -200,5 +203,16 @@ def main() -> None:
     )
 
 
+def main(names: Sequence[str] = ()) -> None:
+    """Print the ratios of the parts named, or of all."""
+    parts: dict[str, Callable[[], None]] = {
+        "decoded": lambda: look_at("decoded", 1.0),
+        "headers": lambda: look_at("headers", 2.5),
+        "masks": masks,
+    }
+    for name in names or parts:
+        parts[name]()
+
+
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

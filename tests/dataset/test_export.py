@@ -223,6 +223,22 @@ def test_masks_from_each_way_to_each(seed):
         raster(Mask(png=encode_png(np.ones((6, 8), bool))), size)
 
 
+@given(st.data())
+def test_outlines_are_drawn_as_coco_s_own_tools_draw_them(data):
+    from pycocotools import mask as coco
+
+    places = st.integers(-300, 900).map(lambda tenths: tenths / 10)
+    outline = st.lists(places, min_size=6, max_size=16).map(
+        lambda xy: tuple(xy[: len(xy) // 2 * 2])
+    )
+    polygons = data.draw(st.lists(outline, min_size=1, max_size=3))
+    width, height = data.draw(st.integers(1, 80)), data.draw(st.integers(1, 80))
+    theirs = coco.frPyObjects([list(each) for each in polygons], height, width)
+    np.testing.assert_array_equal(
+        raster(Mask(polygons=tuple(polygons)), (width, height)), coco.decode(coco.merge(theirs)) > 0
+    )
+
+
 def test_names_that_would_be_one_and_pictures_that_must_be_converted(tmp_path):
     voc = Voc(tmp_path / "voc")
     for folder, suffix, kind in (("a", ".jpg", "JPEG"), ("b", ".png", "PNG"), ("c", ".bmp", "BMP")):

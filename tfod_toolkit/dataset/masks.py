@@ -31,7 +31,6 @@ def raster(mask: Mask, size: tuple[int, int]) -> NDArray[np.bool_]:
     import numpy as np
     from pycocotools import mask as coco
 
-    width, height = size
     if mask.png:
         from tfod_toolkit.dataset.pixels import instance_masks
 
@@ -45,8 +44,33 @@ def raster(mask: Mask, size: tuple[int, int]) -> NDArray[np.bool_]:
         if not counts or not np.any(pixels):
             raise BadDataError("its mask has no pixel")
         return _fitting(pixels, size)
-    parts = coco.frPyObjects([list(polygon) for polygon in mask.polygons], height, width)
-    return _by_rows(coco.decode(coco.merge(parts)))
+    return _drawn(mask.polygons, size)
+
+
+def _drawn(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """The pixels [height, width] inside of outlines, as COCO's tools draw them.
+
+    They draw whole images; here it is the part that the outlines reach, several times as fast.
+    Their first step is to round to fifths of a pixel. It is done before the part is cut out: the
+    same point, moved, could be rounded to another fifth.
+    """
+    import numpy as np
+    from pycocotools import mask as coco
+
+    fifths = [np.trunc(5 * np.reshape(polygon, (-1, 2)) + 0.5) for polygon in polygons]
+    reach = np.concatenate(fifths) / 5
+    low = np.clip(np.floor(reach.min(axis=0)) - 1, 0, size).astype(int)
+    high = np.clip(np.ceil(reach.max(axis=0)) + 2, low, size).astype(int)
+    whole = np.zeros(size[::-1], np.bool_)
+    if (high <= low).any():
+        return whole
+    moved = [points - 5 * low for points in fifths]
+    # The C code truncates towards zero after it added a half.
+    given = [(np.where(points < 0, points - 1, points) / 5).ravel().tolist() for points in moved]
+    width, height = (high - low).tolist()
+    part = coco.decode(coco.merge(coco.frPyObjects(given, height, width)))
+    whole[low[1] : high[1], low[0] : high[0]] = part
+    return whole
 
 
 def _by_rows(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
