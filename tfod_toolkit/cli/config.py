@@ -75,7 +75,7 @@ def check(replicas: int, memory_gb: float | None, look: bool, as_json: bool, **w
 
     resolved = _resolved(**words)
     device = Device("the device", int(memory_gb * 2**30)) if memory_gb else device_here()
-    facts = _facts(resolved.config) if look else None
+    facts = facts_of(resolved.config) if look else None
     findings = check_config(resolved.config, replicas=replicas, facts=facts, device=device)
     findings = (*_evaluation_findings(resolved.config), *findings)
     if as_json:
@@ -84,7 +84,7 @@ def check(replicas: int, memory_gb: float | None, look: bool, as_json: bool, **w
 
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:
-        _print_findings(resolved, findings)
+        print_findings(resolved, findings)
     return 78 if any(finding.fatal for finding in findings) else 0
 
 
@@ -101,7 +101,7 @@ def _evaluation_findings(config: Any) -> Iterator[Finding]:
         yield Finding("error", "eval_config", error.message, error.hint)
 
 
-def _facts(config: Any) -> RecordFacts | None:
+def facts_of(config: Any) -> RecordFacts | None:
     """Facts about the training records that a config names, where they are on this machine."""
     from tfod_toolkit.dataset import read_examples
     from tfod_toolkit.errors import MissingInputError
@@ -114,7 +114,8 @@ def _facts(config: Any) -> RecordFacts | None:
         return None  # the check of files says so
 
 
-def _print_findings(resolved: Resolved, findings: Any) -> None:
+def print_findings(resolved: Resolved, findings: Any) -> None:
+    """What a check found, and how much."""
     for line in resolved.notes:
         click.echo(line)
     for finding in findings:

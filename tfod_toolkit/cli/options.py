@@ -17,6 +17,12 @@ AUTO = "auto"
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+class Lines(click.types.StringParamType):
+    """Words; several in a variable of the environment stand on lines of their own."""
+
+    envvar_list_splitter = "\n"
+
+
 def overlay_options(command: Command) -> Command:
     """``--override``, ``--hparams`` and ``--set``: what is laid over a config, in this order."""
     decorators = [
@@ -35,6 +41,8 @@ def overlay_options(command: Command) -> Command:
             "assignments",
             metavar="PATH=VALUE",
             multiple=True,
+            type=Lines(),
+            envvar="TFOD_SET",
             help="One field, last: train_config.batch_size=4. May be repeated.",
         ),
     ]

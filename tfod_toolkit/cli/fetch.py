@@ -1,0 +1,55 @@
+"""``tfod fetch``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tfod_toolkit.cli.cloud_options import json_option, print_json, stack_option
+
+
+@click.command("fetch")
+@click.argument("run")
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@click.option("--all", "everything", is_flag=True, help="Checkpoints, metrics and logs too.")
+@stack_option
+@json_option
+def command(run: str, folder: Path | None, everything: bool, stack: Path, as_json: bool) -> None:
+    """Bring a RUN's exported model from S3 into FOLDER (runs/RUN where none is named).
+
+    Files are checked against S3's checksums. The same command again brings what is missing, and
+    what has changed since.
+    """
+    from tfod_toolkit.cloud.prefix import Prefix
+    from tfod_toolkit.cloud.session import s3_client
+    from tfod_toolkit.cloud.task import fetch, read_outputs
+
+    outputs = read_outputs(stack)
+    client = s3_client(region=outputs.region, profile=outputs.profile or None)
+    root = f"s3://{outputs.artifacts_bucket}/{outputs.project}"
+    name = _name(client, root, run)
+    told = fetch(
+        Prefix(client, f"{root}/{name}"),
+        folder or Path("runs") / name,
+        everything=everything,
+        say=lambda text: click.echo(text, err=True),
+    )
+    if as_json:
+        print_json({"run": name, "folder": str(told.folder), "files": told.files,
+                    "bytes": told.bytes, "here": told.here})  # fmt: skip
+    else:
+        click.echo(
+            f"{told.folder}: {told.files} files came ({told.bytes / 1e6:,.1f} MB), "
+            f"{told.here} were here"
+        )
+
+
+def _name(client: object, root: str, beginning: str) -> str:
+    """The run that a beginning means, among those that S3 holds."""
+    from tfod_toolkit.cloud.task import Run, chosen
+    from tfod_toolkit.cloud.task.artifacts import runs_there
+
+    return chosen(
+        [Run(name, "", None, None) for name in runs_there(client, root, beginning)], beginning
+    ).name
