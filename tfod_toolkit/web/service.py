@@ -100,7 +100,7 @@ class Service:
                 image = await asyncio.to_thread(read_upload, data, name, limits)
                 try:
                     found = await asyncio.wait_for(self.batching.detect(image), limits.seconds)
-                except TimeoutError:
+                except asyncio.TimeoutError:
                     raise RefusedError(504, "the model did not answer in time") from None
                 kept = wish(found)
                 drawn = _wants_picture(request)

@@ -6,6 +6,7 @@ import asyncio
 import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tfod_toolkit.dataset import decode_image
@@ -66,20 +67,37 @@ class BodyLimit:
         async def limited() -> Message:
             nonlocal seen, ended
             if declared.isdigit() and int(declared) > self._limits.body:
+                await self._drain(receive)
                 raise self._too_large()
             if ended:
                 return await receive()
             try:
                 message = await asyncio.wait_for(receive(), self._limits.seconds)
-            except TimeoutError:
+            except asyncio.TimeoutError:
                 raise RefusedError(408, "the request did not arrive in time") from None
             seen += len(message.get("body", b""))
             ended = not message.get("more_body", False)
             if seen > self._limits.body:
+                if not ended:
+                    await self._drain(receive)
                 raise self._too_large()
             return message
 
         await self._app(scope, limited, send)
+
+    async def _drain(self, receive: Receive) -> None:
+        """Throw away what still comes, for a while: who is cut off while sending sees no reason."""
+
+        async def rest() -> None:
+            left = 10 * self._limits.body
+            more = True
+            while more and left > 0:
+                message = await receive()
+                left -= len(message.get("body", b""))
+                more = message.get("more_body", False)
+
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(rest(), self._limits.seconds)
 
     def _too_large(self) -> RefusedError:
         return RefusedError(413, f"a request may have {self._limits.body:,} bytes at most")
