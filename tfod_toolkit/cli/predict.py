@@ -45,6 +45,13 @@ _WRITE = "pictures,json"
 @click.option("--prefix", default="", help="Put before the name of each drawn copy.")
 @click.option("--frames", type=click.IntRange(1), help="Frames of each video or camera, at most.")
 @click.option(
+    "--tile",
+    type=click.IntRange(32),
+    metavar="PIXELS",
+    help="Look at larger pictures in tiles of that side, too: finds small things.",
+)
+@click.option("--overlap", type=click.FloatRange(0, 0.9), default=0.2, help="Of tiles.")
+@click.option(
     "--runtime",
     type=click.Choice(["auto", "tensorflow", "openvino"]),
     default="auto",
@@ -65,6 +72,8 @@ def command(
     write: str,
     prefix: str,
     frames: int | None,
+    tile: int | None,
+    overlap: float,
     runtime: str,
     batch_size: int,
     as_json: bool,
@@ -83,7 +92,18 @@ def command(
     if as_json and "json" not in kinds:
         kinds = (*kinds, "json")
     request = PredictRequest(
-        model, images, out, labels, prefix, wish, batch_size, kinds, runtime, frames
+        model=model,
+        images=images,
+        out=out,
+        labels=labels,
+        prefix=prefix,
+        wish=wish,
+        batch_size=batch_size,
+        write=kinds,
+        runtime=runtime,
+        frames=frames,
+        tile=tile,
+        overlap=overlap,
     )
     with _progress(quiet=as_json) as progress:
         summary = predict(request, progress.tell, progress.begin)

@@ -26,6 +26,7 @@ from tfod_toolkit.prediction.pictures import Picture, Unreadable, read_picture, 
 from tfod_toolkit.prediction.runtime.choice import COMPARED, Wanted
 from tfod_toolkit.prediction.runtime.processors import usable_processors
 from tfod_toolkit.prediction.sources import Source, find_sources, read_sources
+from tfod_toolkit.prediction.tiles import Detecting, TiledDetector
 from tfod_toolkit.prediction.videos import DrawnVideo, Video, frame_rate
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class PredictRequest:
         write: what is written, of :data:`tfod_toolkit.prediction.outputs.KINDS`.
         runtime: ``auto``, ``tensorflow`` or ``openvino``.
         frames: of each video, camera or stream, at most; ``None``: all.
+        tile: pixels of the side of tiles that larger pictures are looked at in, or ``None``.
+        overlap: of neighbouring tiles, as a part of one.
     """
 
     model: Path
@@ -62,6 +65,8 @@ class PredictRequest:
     write: Sequence[str] = ("pictures", "json")
     runtime: str = "auto"
     frames: int | None = None
+    tile: int | None = None
+    overlap: float = 0.2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,7 +178,7 @@ def predict(
     rest = [source for source in sources if isinstance(source, Video) or str(source) not in done]
     known = not any(isinstance(source, Video) for source in sources)
     summary = Summary(earlier=len(done), total=len(sources) if known else None)
-    detector: Detector | None = None
+    detector: Detecting | None = None
     finished = False
     try:
         detector = _load(request, rest)
@@ -201,7 +206,7 @@ def predict(
     return summary
 
 
-def _load(request: PredictRequest, sources: Sequence[Source]) -> Detector:
+def _load(request: PredictRequest, sources: Sequence[Source]) -> Detecting:
     def samples() -> list[Any]:
         paths = (source for source in sources if isinstance(source, Path))
         read = (read_picture(path) for path in islice(paths, 2 * COMPARED))
@@ -210,11 +215,11 @@ def _load(request: PredictRequest, sources: Sequence[Source]) -> Detector:
     wanted = Wanted(request.runtime, request.wish.floor, len(sources), samples)
     detector = Detector.load(request.model, request.labels, request.batch_size, wanted)
     request.wish.check(detector.names.values())
-    return detector
+    return TiledDetector(detector, request.tile, request.overlap) if request.tile else detector
 
 
 def _results(
-    detector: Detector,
+    detector: Detecting,
     sources: Sequence[Source],
     targets: Mapping[Path, Path],
     request: PredictRequest,
@@ -365,4 +370,5 @@ def _identity(request: PredictRequest) -> dict[str, Any]:
         "classes": list(wish.classes),
         "max_detections": wish.max_detections,
         "write": sorted(request.write),
+        "tile": [request.tile, request.overlap] if request.tile else None,
     }
