@@ -12,7 +12,8 @@ from tests.conftest import require
 from tfod_toolkit.cloud.logs import CloudWatch, Follower
 from tfod_toolkit.errors import DeniedError, MissingInputError, TfodError, UnavailableError
 
-GROUP = "/tfod/tasks"
+# No other test has it: moto keeps what there is for the whole process.
+GROUP = "/log/followed"
 STREAMS = ("task/tfod/1", "task/backup/1", "task/tensorboard/1")
 
 
