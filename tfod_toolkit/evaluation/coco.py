@@ -161,7 +161,9 @@ def _detections(pictures: Sequence[Picture], kind: Kind) -> dict[str, list[Any]]
         from pycocotools import mask
 
         masks = [mask for p in pictures for mask in p.found.masks or ()]
-        areas = [float(area) for area in mask.area(masks)] if masks else []
+        # One by one: of more than 255 at once, pycocotools counts them in a byte, which numpy 2
+        # refuses.
+        areas = [float(mask.area(one)) for one in masks]
         return columns | {"segmentation": masks, "area": areas, "iscrowd": [0] * len(masks)}
     boxes = xywh(_joined([p.found.boxes_px for p in pictures])).astype(np.float64)
     return columns | {
