@@ -143,7 +143,7 @@ FAMILIES = {
         "Mask R-CNN Inception ResNet V2 1024x1024",
         "mask_rcnn_inception_resnet_v2_1024x1024_coco17_gpu-8",
         256,
-        1000,
+        1500,
         batch=2,
         rate=0.0003,
         assignments=("model.faster_rcnn.second_stage_batch_size=16",),

@@ -105,7 +105,18 @@ def server():
         patch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         yield
+        forget()
     server.stop()
+
+
+def forget():
+    """An empty account: moto keeps what there is for the whole process, so for other tests too."""
+    from moto.backends import get_backend
+
+    for name in ("s3", "logs", "stepfunctions", "ecs"):
+        for account in get_backend(name).values():
+            for backend in account.values():
+                backend.reset()
 
 
 @pytest.fixture
@@ -124,12 +135,8 @@ def fleet(monkeypatch, server):
 def stack(tmp_path, fleet):
     """``configs.json`` of a stack that the emulated account holds, anew for each test."""
     import boto3
-    from moto.backends import get_backend
 
-    for name in ("s3", "logs", "stepfunctions", "ecs"):
-        for account in get_backend(name).values():
-            for backend in account.values():
-                backend.reset()
+    forget()
     for bucket in ("artifacts", "data"):
         boto3.client("s3").create_bucket(
             Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
