@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import PROJECT
 from tests.prediction.conftest import encoded, scene
 from tests.prediction.conftest import red_model as red_model  # noqa: PLC0414 -- a fixture
+from tests.prediction.test_videos import film
 from tfod_toolkit.cli import main
 
 SCRIPT = PROJECT / "scripts" / "predict.py"
@@ -112,3 +113,14 @@ def test_the_script_runs_from_a_checkout(red_model, photo, tmp_path):
         "P_photo.png",
         "detections.json",
     ]
+
+
+def test_frames_and_their_end_are_told_apart_from_pictures(red_model, photo, tmp_path, capsys):
+    path = film(tmp_path / "film.avi", count=10)
+    assert call(red_model, photo, path, "--out", tmp_path / "out") == 0
+    assert "1 picture and 10 frames drawn in" in capsys.readouterr().out
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    assert call(red_model, path, "--out", tmp_path / "cut") == 65
+    assert "error: 1 source could not be read to the end (why: above)" in capsys.readouterr().err
+    assert call(red_model, "camera:77", "--out", tmp_path / "none") == 65
+    assert "error: none could be read (why: above)" in capsys.readouterr().err

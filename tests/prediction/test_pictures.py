@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -114,6 +116,21 @@ def test_what_cannot_be_read_says_why(tmp_path, data, reason):
     assert isinstance(unreadable, Unreadable)
     assert str(path) in unreadable.reason
     assert reason in unreadable.reason
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    read = read_picture(tmp_path / "pipe.jpg")
+    assert isinstance(read, Unreadable)
+    assert "not a file, but a pipe" in read.reason
+
+
+def test_a_large_picture_is_read_without_a_warning(tmp_path):
+    path = tmp_path / "wide.png"
+    Image.new("L", (30_000, 3_000)).save(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_picture(path).image.shape == (3_000, 30_000, 3)
 
 
 def test_a_colour_profile_is_kept_where_the_colours_are(tmp_path):

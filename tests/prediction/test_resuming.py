@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -103,6 +104,15 @@ def test_a_full_disk_ends_it_and_it_can_go_on(red_model, folder, monkeypatch):
         with pytest.raises(CannotWriteError, match="No space left"):
             predict(request_for(red_model, folder))
     assert predict(request_for(red_model, folder)).earlier == 4
+
+
+def test_a_full_disk_is_told_of_once(tmp_path):
+    journal = Journal(tmp_path, {})
+    journal.begin()
+    with Path("/dev/full").open("w", encoding="utf-8") as journal._file:
+        with pytest.raises(CannotWriteError, match="No space left on device"):
+            journal.add({"image": "a.png"})
+        journal.close(done=False)
 
 
 def test_a_video_is_drawn_as_a_video(red_model, tmp_path):

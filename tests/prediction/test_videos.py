@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
+import cv2
 import numpy as np
 import pytest
 
 from tests.prediction.conftest import GROUND, scene
+from tfod_toolkit.errors import CannotWriteError
 from tfod_toolkit.prediction.pictures import Picture, Unreadable
 from tfod_toolkit.prediction.videos import DrawnVideo, Video, as_video, frame_rate, frames
 
@@ -76,6 +79,7 @@ def test_a_stream_that_stalls_is_given_up():
     assert "does not answer, or sends no video" in only.reason
     assert "secret" not in only.reason
     assert "secret" not in str(only.path)
+    assert only.path.name == f"http-127-0-0-1-{port}-live"
 
 
 @pytest.mark.parametrize(
@@ -91,6 +95,25 @@ def test_words_that_name_videos(word, live):
 @pytest.mark.parametrize("word", ["a.jpg", "camera", "camera:x", "c:/a.png", "s3://bucket/a"])
 def test_words_that_name_none(word):
     assert as_video(word) is None
+
+
+def test_a_full_disk_leaves_no_half_of_a_video(tmp_path, monkeypatch):
+    path = film(tmp_path / "whole.mp4")
+    written = DrawnVideo(tmp_path / "film.mp4", 25)
+    written.write(np.zeros((120, 160, 3), np.uint8))
+    disk = os.statvfs(tmp_path)
+    full = os.statvfs_result([0 if place == 3 else value for place, value in enumerate(disk)])
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "statvfs", lambda _: full)
+        with pytest.raises(CannotWriteError, match=r"film\.mp4: No space left") as caught:
+            written.write(np.zeros((120, 160, 3), np.uint8))
+    assert "free some space" in caught.value.hint
+    written._writer.release()
+    (tmp_path / ".new.film.mp4").write_bytes(path.read_bytes()[:3000])  # what a full disk leaves
+    written._writer = cv2.VideoWriter()
+    with pytest.raises(CannotWriteError, match=r"film\.mp4: it is not whole"):
+        written.close()
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_no_frames_leave_no_file(tmp_path):

@@ -182,6 +182,10 @@ def test_the_page_and_the_description_are_there(client):
     assert "default-src 'self'" in page.headers["content-security-policy"]
     for path in ("/page.js", "/page.css", "/docs"):
         assert client.get(path).status_code == 200
+    description = client.get("/docs").text
+    assert "POST /v1/detect" in description
+    assert "curl -F image=@photo.jpg &#39;http://testserver/v1/detect?" in description
+    assert "://" not in description.replace("http://testserver/", "")  # nothing from elsewhere
     facts = client.get("/v1/model").json()
     assert [each["name"] for each in facts["classes"]] == ["brick", "ball"]
     assert "/v1/detect" in client.get("/openapi.json").json()["paths"]

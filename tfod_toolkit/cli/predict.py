@@ -121,7 +121,9 @@ def _listed(words: str | None) -> list[str]:
 def _ending(summary: Summary, out: Path, kinds: tuple[str, ...]) -> str:
     done = "drawn" if "pictures" in kinds else "looked at, results"
     earlier = f" ({summary.earlier} more were done before)" if summary.earlier else ""
-    return f"{summary.done} picture{'s' * (summary.done != 1)} {done} in {out}{earlier}"
+    counts = ((summary.done - summary.frames, "picture"), (summary.frames, "frame"))
+    shown = [f"{count} {name}{'s' * (count != 1)}" for count, name in counts if count]
+    return f"{' and '.join(shown) or 'nothing'} {done} in {out}{earlier}"
 
 
 def _complain(summary: Summary) -> None:
@@ -132,12 +134,21 @@ def _complain(summary: Summary) -> None:
     """
     from tfod_toolkit.errors import BadDataError
 
-    if summary.unreadable:
-        count = summary.done + summary.unreadable
+    if not summary.unreadable:
+        return
+    if not summary.done and not summary.earlier:
+        raise BadDataError("none could be read (why: above)", "check that these are what you meant")
+    if summary.frames:
+        count = summary.unreadable
         raise BadDataError(
-            f"{summary.unreadable} of {count} pictures could not be read (named above)",
-            "all others are done; replace those files, or leave them out",
+            f"{count} source{'s' * (count != 1)} could not be read to the end (why: above)",
+            "all that could be read is done",
         )
+    raise BadDataError(
+        f"{summary.unreadable} of {summary.done + summary.unreadable} pictures could not be read "
+        "(named above)",
+        "all others are done; replace those files, or leave them out",
+    )
 
 
 class _Progress:

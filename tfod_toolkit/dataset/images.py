@@ -96,7 +96,8 @@ def opened_image(data: bytes, name: str) -> Iterator[Image.Image]:
     except UnidentifiedImageError:
         raise BadDataError(f"{name} is not an image{_looks_like(data)}", _HINT) from None
     except Image.DecompressionBombError as error:
-        raise BadDataError(f"{name} is too large: {error}", "make it smaller") from error
+        reason = str(error).partition(", could be")[0]
+        raise BadDataError(f"{name} is too large: {reason}", "make it smaller") from error
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError) as error:
         # Pillow's decoders raise any of these on damaged data.
         raise BadDataError(f"{name} cannot be decoded: {error}", _HINT) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -66,7 +67,8 @@ class Journal:
     def close(self, *, done: bool) -> None:
         """Close it; remove it where the job is done."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # a line that a full disk refused was told of when it was added
+                self._file.close()
             self._file = None
         if done:
             self.path.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from tfod_toolkit.dataset import decode_image
+from tfod_toolkit.dataset.images import opened_image
 from tfod_toolkit.errors import BadDataError, MissingInputError, TfodError
 
 if TYPE_CHECKING:
@@ -116,6 +117,8 @@ def read_picture(path: Path) -> Picture | Unreadable:
     """Read one picture, upright and in RGB, or say why that cannot be done."""
     if path.is_dir():
         return Unreadable(path, f"{path} is a folder without pictures ({_suffixes()})")
+    if path.exists() and not path.is_file():
+        return Unreadable(path, f"{path} is not a file, but a pipe or a device")
     try:
         data = path.read_bytes()
         image = decode_image(data, str(path), upright=True)
@@ -182,13 +185,9 @@ def _suffixes() -> str:
 
 def _profile(data: bytes) -> bytes | None:
     """The ICC profile of a picture that is stored in RGB (another's colours were converted)."""
-    import io
-
-    from PIL import Image
-
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with opened_image(data, "it") as image:
             profile = image.info.get("icc_profile")
             return profile if profile and image.mode in ("RGB", "RGBA", "P") else None
-    except (OSError, TfodError):
+    except TfodError:
         return None

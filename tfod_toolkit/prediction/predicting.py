@@ -130,12 +130,14 @@ class Summary:
         unreadable: those that could not be read.
         earlier: those of an earlier attempt, which were not made again.
         total: how many pictures there are; ``None``: nobody knows (videos).
+        frames: those of ``done`` that are frames of videos.
     """
 
     done: int = 0
     unreadable: int = 0
     earlier: int = 0
     total: int | None = None
+    frames: int = 0
 
 
 def predict(
@@ -186,6 +188,7 @@ def predict(
         for result in _results(detector, rest, targets, request):
             journal.add(result.to_json())
             summary.done += result.reason is None
+            summary.frames += result.frame is not None
             summary.unreadable += result.reason is not None
             tell(result)
         finished = True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".webm"})
 #: Milliseconds after which a source that sends nothing is given up.
 PATIENCE = 10_000
-_CAMERA = re.compile(r"camera:(\d+)")
+#: Bytes: a disk with less is full, as far as videos go.
+_LEAST_SPACE = 1 << 16
+_CAMERA = re.compile(r"camera:(\d{1,6})")
 _STREAM = re.compile(r"(rtsps?|rtmp|https?|udp)://", re.IGNORECASE)
 
 
@@ -48,7 +52,7 @@ class Video:
         if not self.live:
             return Path(self.name)
         plain = re.sub(r"//[^/@]*@", "//", self.name)  # never a password in a file's name
-        return Path(re.sub(r"[^\w.-]+", "-", plain).strip("-"))
+        return Path(re.sub(r"[^\w-]+", "-", plain).strip("-"))
 
 
 def as_video(word: str, limit: int | None = None) -> Video | None:
@@ -118,6 +122,7 @@ class DrawnVideo:
         self._beside = path.with_name(f".new.{path.name}")
         self._writer: Any = None
         self._size = (0, 0)
+        self._count = 0
 
     def write(self, image: NDArray[np.uint8]) -> None:
         """Append a frame, uint8[H, W, 3], RGB; one of another size is fitted to the first's.
@@ -127,6 +132,7 @@ class DrawnVideo:
         """
         import cv2
 
+        _quieten()
         if self._writer is None:
             self._size = (image.shape[1], image.shape[0])
             code = cv2.VideoWriter.fourcc(*"mp4v")
@@ -137,17 +143,60 @@ class DrawnVideo:
         if (frame.shape[1], frame.shape[0]) != self._size:
             frame = cv2.resize(frame, self._size)
         self._writer.write(frame)
+        self._count += 1
+        with writing(self.path):
+            _check_space(self._beside)
 
     def close(self) -> None:
-        """Finish the file; nothing is left where there was no frame."""
-        if self._writer is not None:
-            self._writer.release()
-            with writing(self.path):
+        """Finish the file; nothing is left where there was no frame, or where it is not whole.
+
+        Raises:
+            CannotWriteError: the disk is full, for instance.
+        """
+        if self._writer is None:
+            return
+        self._writer.release()
+        self._writer = None
+        with writing(self.path):
+            try:
+                _check_space(self._beside)
+                if not _has_frames(self._beside, self._count):
+                    raise OSError("it is not whole")
                 self._beside.replace(self.path)
+            finally:
+                self._beside.unlink(missing_ok=True)
+
+
+def _check_space(path: Path) -> None:
+    """Raise where the disk is full: OpenCV's writer goes on without a word."""
+    disk = os.statvfs(path.parent)
+    if disk.f_blocks and disk.f_bfree * disk.f_frsize < _LEAST_SPACE:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _has_frames(path: Path, count: int) -> bool:
+    """Whether a video has that many frames, by its own index (which is written last)."""
+    import cv2
+
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    found = capture.get(cv2.CAP_PROP_FRAME_COUNT) if capture.isOpened() else -1
+    capture.release()
+    return bool(found >= 0.98 * count - 1)
+
+
+def _quieten() -> None:
+    """Keep back what OpenCV and FFmpeg say of files and cameras: errors here say it in words."""
+    import cv2
+
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    if "OPENCV_LOG_LEVEL" not in os.environ:
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def _opened(video: Video) -> Any:
     import cv2
+
+    _quieten()
 
     camera = _CAMERA.fullmatch(video.name)
     if camera:

@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 from tfod_toolkit.errors import UsageError
 from tfod_toolkit.prediction import Detector, Wish, color_of, draw_detections, parse_confidence
 from tfod_toolkit.web.batching import Batching
+from tfod_toolkit.web.description import description_page
 from tfod_toolkit.web.measures import Measures
 from tfod_toolkit.web.settings import ServiceSettings
 from tfod_toolkit.web.tf_serving import TfServing
@@ -35,7 +36,11 @@ _PAGE_FILES = {
     "/page.js": ("page.js", "text/javascript; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
 }
-_OWN_ONLY = "default-src 'self'; img-src 'self' blob: data:; frame-ancestors 'none'"
+_PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; "
+    "frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 class Service:
@@ -193,7 +198,7 @@ def create_app(
         service.ready = False
         await asyncio.to_thread(service.batching.close)
 
-    app = FastAPI(title=f"tfod: {settings.name}", lifespan=lifespan, docs_url="/docs")
+    app = FastAPI(title=f"tfod: {settings.name}", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.service = service
     app.add_middleware(BodyLimit, limits=settings.limits)
 
@@ -216,6 +221,7 @@ def create_app(
     _add_tf_serving(app, service)
     _add_watching(app, service)
     _add_page(app)
+    _add_description(app, settings)
     return app
 
 
@@ -292,13 +298,18 @@ def _add_page(app: FastAPI) -> None:
 
     for path, (name, kind) in _PAGE_FILES.items():
         content = (PAGE / name).read_bytes()
-        headers = {"Content-Security-Policy": _OWN_ONLY, "X-Content-Type-Options": "nosniff"}
 
         @app.get(path, include_in_schema=False)
-        async def page(
-            content: bytes = content, kind: str = kind, headers: dict[str, str] = headers
-        ) -> Response:
-            return Response(content, media_type=kind, headers=headers)
+        async def page(content: bytes = content, kind: str = kind) -> Response:
+            return Response(content, media_type=kind, headers=_PAGE_HEADERS)
+
+
+def _add_description(app: FastAPI, settings: ServiceSettings) -> None:
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs(request: Request) -> Response:
+        content = description_page(app.openapi(), settings, str(request.base_url))
+        return Response(content, media_type="text/html; charset=utf-8", headers=_PAGE_HEADERS)
 
 
 def _wants_picture(request: Request) -> bool:
