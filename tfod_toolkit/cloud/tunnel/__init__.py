@@ -1,0 +1,1 @@
+"""The tunnel: a task's port on this machine, through Session Manager."""
