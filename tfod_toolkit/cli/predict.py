@@ -81,9 +81,10 @@ def command(
     """Find objects in pictures and videos, and draw them.
 
     MODEL is an exported model, or a run that has one. IMAGES are files, folders, patterns,
-    @list.txt, videos, camera:0 and addresses of streams. Drawn copies of full size and
-    detections.json are written to --out. Stopped, the same command goes on where it was.
+    @list.txt, videos, s3://BUCKET/PREFIX, camera:0 and addresses of streams. Drawn copies of full
+    size and detections.json are written to --out. Stopped, the same command goes on where it was.
     """
+    from tfod_toolkit.cloud.pictures import S3Store
     from tfod_toolkit.prediction import PredictRequest, Wish, parse_confidence, predict
 
     common, of_class = parse_confidence(min_confidence)
@@ -104,6 +105,7 @@ def command(
         frames=frames,
         tile=tile,
         overlap=overlap,
+        stores={"s3": S3Store()},
     )
     with _progress(quiet=as_json) as progress:
         summary = predict(request, progress.tell, progress.begin)

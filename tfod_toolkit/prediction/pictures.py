@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from tfod_toolkit.dataset import decode_image
 from tfod_toolkit.dataset.images import opened_image
-from tfod_toolkit.errors import BadDataError, MissingInputError, TfodError
+from tfod_toolkit.errors import MissingInputError, TfodError
+from tfod_toolkit.prediction.remote import RemotePicture, shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +38,7 @@ class Picture:
         profile: the ICC profile that its colours are meant in, if it has one.
         frame: which frame of a video it is, from 0; ``None``: it is no frame.
         second: when it is shown, in a video.
+        rate: frames a second of its video.
     """
 
     path: Path
@@ -44,6 +46,7 @@ class Picture:
     profile: bytes | None
     frame: int | None = None
     second: float | None = None
+    rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +90,12 @@ def find_pictures(words: Iterable[str]) -> list[Path]:
 
 
 def read_ahead(
-    paths: Iterable[Path], threads: int = 2, ahead: int = 16
+    sources: Iterable[Path | RemotePicture], threads: int = 2, ahead: int = 16
 ) -> Iterator[Picture | Unreadable]:
     """Read and decode pictures in threads, in order, a few ahead of the one that is asked for.
 
     Args:
-        paths: the files.
+        sources: the files, or what takes their place.
         threads: how many are decoded at once.
         ahead: how many are kept waiting.
 
@@ -100,33 +103,34 @@ def read_ahead(
         Each picture, or why it could not be read.
     """
     waiting: deque[Future[Picture | Unreadable]] = deque()
-    rest = iter(paths)
+    rest = iter(sources)
     with ThreadPoolExecutor(threads) as pool:
         try:
-            waiting.extend(pool.submit(read_picture, path) for path in islice(rest, ahead))
+            waiting.extend(pool.submit(read_picture, each) for each in islice(rest, ahead))
             while waiting:
                 picture = waiting.popleft().result()
-                waiting.extend(pool.submit(read_picture, path) for path in islice(rest, 1))
+                waiting.extend(pool.submit(read_picture, each) for each in islice(rest, 1))
                 yield picture
         finally:
             for future in waiting:
                 future.cancel()
 
 
-def read_picture(path: Path) -> Picture | Unreadable:
+def read_picture(source: Path | RemotePicture) -> Picture | Unreadable:
     """Read one picture, upright and in RGB, or say why that cannot be done."""
+    path = source if isinstance(source, Path) else source.path
     if path.is_dir():
         return Unreadable(path, f"{path} is a folder without pictures ({_suffixes()})")
     if path.exists() and not path.is_file():
         return Unreadable(path, f"{path} is not a file, but a pipe or a device")
     try:
-        data = path.read_bytes()
-        image = decode_image(data, str(path), upright=True)
+        data = path.read_bytes() if isinstance(source, Path) else source.read(source.address)
+        image = decode_image(data, shown(path), upright=True)
     except FileNotFoundError:
         return Unreadable(path, f"{path} is not there")
     except OSError as error:
         return Unreadable(path, f"{path} cannot be read: {error.strerror or error}")
-    except BadDataError as error:
+    except TfodError as error:  # damaged, or the store does not give it
         return Unreadable(path, error.message)
     return Picture(path, image, _profile(data))
 

@@ -23,11 +23,18 @@ from tfod_toolkit.prediction.outputs import (
     write_image,
 )
 from tfod_toolkit.prediction.pictures import Picture, Unreadable, read_picture, windows
+from tfod_toolkit.prediction.remote import Store, shown
 from tfod_toolkit.prediction.runtime.choice import COMPARED, Wanted
 from tfod_toolkit.prediction.runtime.processors import usable_processors
-from tfod_toolkit.prediction.sources import Source, find_sources, read_sources
+from tfod_toolkit.prediction.sources import (
+    Source,
+    find_sources,
+    read_sources,
+    source_name,
+    source_path,
+)
 from tfod_toolkit.prediction.tiles import Detecting, TiledDetector
-from tfod_toolkit.prediction.videos import DrawnVideo, Video, frame_rate
+from tfod_toolkit.prediction.videos import DrawnVideo, Video
 
 if TYPE_CHECKING:
     from tfod_toolkit.prediction.detections import Detections
@@ -42,7 +49,7 @@ class PredictRequest:
 
     Attributes:
         model: the exported model, the ``saved_model`` in it, or a run.
-        images: files, folders, patterns, lists, videos, cameras and streams.
+        images: files, folders, patterns, lists, videos, cameras, streams, addresses of stores.
         out: the folder for what is written.
         labels: the label map, where it is not the model's own.
         prefix: put before the name of each drawn copy.
@@ -53,6 +60,7 @@ class PredictRequest:
         frames: of each video, camera or stream, at most; ``None``: all.
         tile: pixels of the side of tiles that larger pictures are looked at in, or ``None``.
         overlap: of neighbouring tiles, as a part of one.
+        stores: by scheme (``s3``), what finds and reads pictures by their address.
     """
 
     model: Path
@@ -67,6 +75,7 @@ class PredictRequest:
     frames: int | None = None
     tile: int | None = None
     overlap: float = 0.2
+    stores: Mapping[str, Store] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,20 +108,20 @@ class Result:
             best[name] = max(best.get(name, 0.0), float(score))
         counts = Counter(self.detections.names)
         found = [f"{counts[name]} {name} ({score:.0%})" for name, score in best.items()]
-        place = f"{self.path}" if self.frame is None else f"{self.path}, frame {self.frame}"
+        place = shown(self.path) + ("" if self.frame is None else f", frame {self.frame}")
         return f"{place}: {', '.join(found) or 'nothing found'}"
 
     def to_json(self) -> dict[str, Any]:
         """The picture's entry in ``detections.json``."""
         if self.detections is None:
-            return {"image": str(self.path), "error": self.reason}
+            return {"image": shown(self.path), "error": self.reason}
         of_video = (
             {"frame": self.frame, "second": round(self.second or 0, 3)}
             if self.frame is not None
             else {}
         )
         return {
-            "image": str(self.path),
+            "image": shown(self.path),
             **of_video,
             "drawn": self.drawn.name if self.drawn else None,
             "width": self.detections.width,
@@ -168,16 +177,18 @@ def predict(
     unknown = [kind for kind in request.write if kind not in KINDS]
     if unknown:
         raise UsageError(f"cannot write {unknown[0]!r}", f"choose of: {', '.join(KINDS)}")
-    sources = find_sources(request.images, request.frames)
+    sources = find_sources(request.images, request.frames, request.stores)
     videos = [source.path for source in sources if isinstance(source, Video)]
     targets = drawn_copies(
-        [_path(source) for source in sources], request.out, request.prefix, videos
+        [source_path(source) for source in sources], request.out, request.prefix, videos
     )
     with writing(request.out):
         request.out.mkdir(parents=True, exist_ok=True)
     journal = Journal(request.out, _identity(request))
     done = journal.begin()  # so that a refusal to write comes before the work
-    rest = [source for source in sources if isinstance(source, Video) or str(source) not in done]
+    rest = [
+        source for source in sources if isinstance(source, Video) or source_name(source) not in done
+    ]
     known = not any(isinstance(source, Video) for source in sources)
     summary = Summary(earlier=len(done), total=len(sources) if known else None)
     detector: Detecting | None = None
@@ -211,8 +222,8 @@ def predict(
 
 def _load(request: PredictRequest, sources: Sequence[Source]) -> Detecting:
     def samples() -> list[Any]:
-        paths = (source for source in sources if isinstance(source, Path))
-        read = (read_picture(path) for path in islice(paths, 2 * COMPARED))
+        pictures = (source for source in sources if not isinstance(source, Video))
+        read = (read_picture(source) for source in islice(pictures, 2 * COMPARED))
         return [picture.image for picture in read if isinstance(picture, Picture)]
 
     wanted = Wanted(request.runtime, request.wish.floor, len(sources), samples)
@@ -228,7 +239,7 @@ def _results(
     request: PredictRequest,
 ) -> Iterator[Result]:
     """Every picture's result, in order; drawing goes on while the model looks at the next."""
-    videos = _DrawnVideos(sources, targets)
+    videos = _DrawnVideos(targets)
     names = unique_stems(targets)
     waiting: deque[tuple[Result, Future[Any] | None]] = deque()
 
@@ -248,6 +259,7 @@ def _results(
                     if isinstance(picture, Unreadable):
                         waiting.append((Result(picture.path, reason=picture.reason), None))
                         continue
+                    videos.rates[picture.path] = picture.rate or 25.0
                     result = _result(picture, request.wish(next(found)), targets, request)
                     waiting.append((result, pool.submit(_write, picture, result, request, names)))
                 while len(waiting) > LAG or (waiting and _is_done(waiting[0][1])):
@@ -290,8 +302,8 @@ def _write(
 class _DrawnVideos:
     """The drawn copies of videos; one is open at a time."""
 
-    def __init__(self, sources: Sequence[Source], targets: Mapping[Path, Path]) -> None:
-        self._videos = {source.path: source for source in sources if isinstance(source, Video)}
+    def __init__(self, targets: Mapping[Path, Path]) -> None:
+        self.rates: dict[Path, float] = {}
         self._targets = targets
         self._path: Path | None = None
         self._file: DrawnVideo | None = None
@@ -300,7 +312,7 @@ class _DrawnVideos:
         if path != self._path or self._file is None:
             self.close()
             self._path = path
-            self._file = DrawnVideo(self._targets[path], frame_rate(self._videos[path]))
+            self._file = DrawnVideo(self._targets[path], self.rates[path])
         self._file.write(image)
 
     def close(self) -> None:
@@ -356,10 +368,6 @@ def unique_stems(targets: Mapping[Path, Path]) -> dict[Path, str]:
         taken.add(name.casefold())
         names[path] = name
     return names
-
-
-def _path(source: Source) -> Path:
-    return source.path if isinstance(source, Video) else source
 
 
 def _identity(request: PredictRequest) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
+from tfod_toolkit.prediction.remote import located
+
 if TYPE_CHECKING:
     from tfod_toolkit.prediction.detections import Detections
 
@@ -30,7 +32,7 @@ def labelme_text(picture: Path, found: Detections) -> str:
         "version": "5.5.0",
         "flags": {},
         "shapes": shapes,
-        "imagePath": str(picture.resolve()),
+        "imagePath": located(picture),
         "imageData": None,
         "imageHeight": found.height,
         "imageWidth": found.width,
@@ -43,7 +45,7 @@ def voc_text(picture: Path, found: Detections) -> str:
     root = ET.Element("annotation")
     _put(root, "folder", picture.resolve().parent.name)
     _put(root, "filename", picture.name)
-    _put(root, "path", str(picture.resolve()))
+    _put(root, "path", located(picture))
     size = ET.SubElement(root, "size")
     for name, value in (("width", found.width), ("height", found.height), ("depth", 3)):
         _put(size, name, value)

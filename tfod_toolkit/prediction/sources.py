@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
@@ -11,23 +11,29 @@ from typing import TypeAlias, TypeVar
 
 from tfod_toolkit.errors import BadDataError, MissingInputError
 from tfod_toolkit.prediction.pictures import (
+    SUFFIXES,
     Picture,
     Unreadable,
     find_pictures,
+    parts,
     read_ahead,
 )
-from tfod_toolkit.prediction.videos import Video, as_video, frames
+from tfod_toolkit.prediction.remote import RemotePicture, Store, shown
+from tfod_toolkit.prediction.videos import VIDEO_SUFFIXES, Video, as_video, frames
 
-Source: TypeAlias = Path | Video
+Source: TypeAlias = Path | RemotePicture | Video
 Item = TypeVar("Item")
 
 
-def find_sources(words: Sequence[str], limit: int | None = None) -> list[Source]:
+def find_sources(
+    words: Sequence[str], limit: int | None = None, stores: Mapping[str, Store] | None = None
+) -> list[Source]:
     """What a user means by words; every one once, in order.
 
     Args:
         words: files, folders, patterns, ``@list.txt``, videos, ``camera:0``, addresses.
         limit: frames that are taken of each video at most.
+        stores: by scheme (``s3``), where pictures and videos are found by their address.
 
     Raises:
         MissingInputError: nothing was found at all, or a list is not there.
@@ -42,6 +48,8 @@ def find_sources(words: Sequence[str], limit: int | None = None) -> list[Source]
         pictures.clear()
 
     expanded = list(_expanded(words))
+    if any(_store_of(word, stores) for word in expanded):
+        return _with_stores(expanded, limit, stores or {})
     videos = {word: video for word in expanded if (video := as_video(word, limit))}
     if not videos:
         return list(find_pictures(expanded))
@@ -53,6 +61,52 @@ def find_sources(words: Sequence[str], limit: int | None = None) -> list[Source]
             pictures.append(word)
     look()
     return list(sources.values())
+
+
+def _with_stores(
+    words: Sequence[str], limit: int | None, stores: Mapping[str, Store]
+) -> list[Source]:
+    sources: dict[str, Source] = {}
+    for word in words:
+        for part in parts(word):
+            store = _store_of(part, stores)
+            if store is None:
+                found = find_sources([part], limit)
+            else:
+                found = _stored(part, store, limit)
+            sources.update({source_name(each): each for each in found})
+    return list(sources.values())
+
+
+def _stored(word: str, store: Store, limit: int | None) -> list[Source]:
+    """The pictures and videos of a store below an address."""
+    found: list[Source] = []
+    for address in store.listing(word):
+        suffix = Path(address).suffix.lower()
+        if suffix in VIDEO_SUFFIXES:
+            found.append(Video(address, limit, download=store.download))
+        elif suffix in SUFFIXES or address == word:
+            found.append(RemotePicture(address, store.read))
+    if not found:
+        raise MissingInputError(
+            f"no pictures found below {word}", "pictures and videos are known by their suffix"
+        )
+    return found
+
+
+def _store_of(word: str, stores: Mapping[str, Store] | None) -> Store | None:
+    scheme, there, _ = word.strip().partition("://")
+    return (stores or {}).get(scheme) if there else None
+
+
+def source_name(source: Source) -> str:
+    """A source as its user knows it: what results are listed under."""
+    return source.address if isinstance(source, RemotePicture) else shown(source_path(source))
+
+
+def source_path(source: Source) -> Path:
+    """A name for results and files."""
+    return source if isinstance(source, Path) else source.path
 
 
 def _expanded(words: Sequence[str]) -> Iterator[str]:
@@ -85,7 +139,9 @@ def read_sources(sources: Sequence[Source]) -> Iterator[Picture | Unreadable]:
                 assert isinstance(video, Video)
                 yield from ahead(frames(video), 1 if video.live else 16)
         else:
-            yield from read_ahead([path for path in group if isinstance(path, Path)])
+            pictures = [each for each in group if not isinstance(each, Video)]
+            away = any(isinstance(each, RemotePicture) for each in pictures)
+            yield from read_ahead(pictures, threads=8 if away else 2)
 
 
 def ahead(items: Iterator[Item], count: int) -> Iterator[Item]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from tfod_toolkit.errors import CannotWriteError, writing
+from tfod_toolkit.errors import CannotWriteError, TfodError, writing
 from tfod_toolkit.prediction.pictures import Picture, Unreadable
+from tfod_toolkit.prediction.remote import shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,11 +37,13 @@ class Video:
         name: as the user named it: a file, ``camera:0`` or an address.
         limit: frames that are taken at most; ``None``: all.
         patience: milliseconds after which a stream that sends nothing is given up.
+        download: brings a video of a store to a file; ``None``: it is here.
     """
 
     name: str
     limit: int | None = None
     patience: int = PATIENCE
+    download: Callable[[str, Path], None] | None = field(default=None, compare=False, repr=False)
 
     @property
     def live(self) -> bool:
@@ -63,18 +67,32 @@ def as_video(word: str, limit: int | None = None) -> Video | None:
 
 def frames(video: Video) -> Iterator[Picture | Unreadable]:
     """The frames of a video, in order; last, why it ended where it should not have."""
+    path = video.path
+    if video.download:
+        with TemporaryDirectory(prefix="tfod-") as folder:
+            here = Path(folder) / path.name
+            try:
+                video.download(video.name, here)
+            except TfodError as error:
+                yield Unreadable(path, error.message)
+                return
+            yield from _frames(video, str(here))
+    elif not video.live and not path.is_file():
+        yield Unreadable(path, f"{path} is not there")
+    else:
+        yield from _frames(video, video.name)
+
+
+def _frames(video: Video, place: str) -> Iterator[Picture | Unreadable]:
     import cv2
 
     path = video.path
-    if not video.live and not path.is_file():
-        yield Unreadable(path, f"{path} is not there")
-        return
-    capture = _opened(video)
+    capture = _opened(place, video.patience)
     try:
         if not capture.isOpened():
             yield Unreadable(path, _why_closed(video))
             return
-        rate = capture.get(cv2.CAP_PROP_FPS) or 25.0
+        rate = 25.0 if video.live else _frame_rate(capture)
         expected = capture.get(cv2.CAP_PROP_FRAME_COUNT)
         count = 0
         while video.limit is None or count < video.limit:
@@ -82,7 +100,7 @@ def frames(video: Video) -> Iterator[Picture | Unreadable]:
             if not good:
                 break
             image = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-            yield Picture(path, image, None, frame=count, second=count / rate)
+            yield Picture(path, image, None, frame=count, second=count / rate, rate=rate)
             count += 1
         else:
             return
@@ -90,21 +108,18 @@ def frames(video: Video) -> Iterator[Picture | Unreadable]:
             yield Unreadable(path, f"{_shown(video)} stopped sending after {count} frames")
         elif count == 0 or count < 0.98 * expected - 1:  # containers round their counts
             yield Unreadable(
-                path, f"{path} ends in the middle: {count} of {expected:.0f} frames can be read"
+                path,
+                f"{shown(path)} ends in the middle: {count} of {expected:.0f} frames can be read",
             )
     finally:
         capture.release()
 
 
-def frame_rate(video: Video) -> float:
-    """Frames a second of a video file; 25 where it does not say (cameras, streams)."""
+def _frame_rate(capture: Any) -> float:
+    """Frames a second of a video file; 25 where it does not say."""
     import cv2
 
-    if video.live:
-        return 25.0
-    capture = cv2.VideoCapture(video.name)
     rate = float(capture.get(cv2.CAP_PROP_FPS))
-    capture.release()
     return rate if 0 < rate <= 240 else 25.0
 
 
@@ -193,26 +208,25 @@ def _quieten() -> None:
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
-def _opened(video: Video) -> Any:
+def _opened(place: str, patience: int) -> Any:
     import cv2
 
     _quieten()
-
-    camera = _CAMERA.fullmatch(video.name)
+    camera = _CAMERA.fullmatch(place)
     if camera:
         return cv2.VideoCapture(int(camera[1]))
-    patience = [
+    timeouts = [
         cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
-        video.patience,
+        patience,
         cv2.CAP_PROP_READ_TIMEOUT_MSEC,
-        video.patience,
+        patience,
     ]
-    return cv2.VideoCapture(video.name, cv2.CAP_FFMPEG, patience)
+    return cv2.VideoCapture(place, cv2.CAP_FFMPEG, timeouts)
 
 
 def _why_closed(video: Video) -> str:
     if not video.live:
-        return f"{video.path} is not a video that can be read, or its end is missing"
+        return f"{shown(video.path)} is not a video that can be read, or its end is missing"
     if _CAMERA.fullmatch(video.name):
         return f"there is no {video.name}, or another program has it"
     return f"{_shown(video)} does not answer, or sends no video"
