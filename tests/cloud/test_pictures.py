@@ -66,12 +66,14 @@ def test_objects_are_read_and_brought(bucket, tmp_path):
 def test_pictures_and_videos_of_a_prefix_are_looked_at(bucket, red_model, tmp_path, capsys):
     out = tmp_path / "out"
     kinds = "pictures,json,labelme,voc"
-    assert call(red_model, URL, f"{URL}/gone.png", "--out", out, "--write", kinds) == 65
+    words = [URL, f"{URL}/gone.png", tmp_path / "none.png"]
+    assert call(red_model, *words, "--out", out, "--write", kinds) == 65
     said = capsys.readouterr()
     assert f"{URL}/deep er/a.jpg: 1 ball (90%)" in said.out
     assert f"{URL}/film.mp4, frame 4: 1 ball (90%)" in said.out
     assert f"error: {URL}/broken.png cannot be decoded" in said.err
     assert f"error: there is no {URL}/gone.png" in said.err
+    assert f"error: {tmp_path}/none.png is not there" in said.err
     entries = json.loads((out / "detections.json").read_text())
     assert entries[0]["image"] == f"{URL}/b.png"
     assert entries[0]["detections"][0]["box_px"] == [20.0, 30.0, 60.0, 110.0]

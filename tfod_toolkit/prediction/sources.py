@@ -70,12 +70,16 @@ def _with_stores(
     for word in words:
         for part in parts(word):
             store = _store_of(part, stores)
-            if store is None:
-                found = find_sources([part], limit)
-            else:
-                found = _stored(part, store, limit)
+            found = _stored(part, store, limit) if store else _here(part, limit)
             sources.update({source_name(each): each for each in found})
     return list(sources.values())
+
+
+def _here(word: str, limit: int | None) -> list[Source]:
+    try:
+        return find_sources([word], limit)
+    except MissingInputError:
+        return [Path(word)]  # reading it says so; the rest is done
 
 
 def _stored(word: str, store: Store, limit: int | None) -> list[Source]:
