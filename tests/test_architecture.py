@@ -21,7 +21,7 @@ FLOORS = [
     {"dataset", "zoo", "pipeline"},
     {"training", "evaluation", "export", "prediction"},
     {"runs"},
-    {"cloud", "sidecar", "rehearsal", "doctor"},
+    {"cloud", "sidecar", "rehearsal", "doctor", "container"},
     {"cli", "web"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

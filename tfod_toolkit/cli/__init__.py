@@ -37,6 +37,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "stop": ("stop", "Stop a run in the cloud, so that it saves."),
     "fetch": ("fetch", "Bring a run's model from S3."),
     "cost": ("cost", "Say what a run in the cloud cost, and what an hour costs."),
+    "container": ("container", "Train as the image does, from the original's seven words."),
     "doctor": ("doctor", "Say what is installed, what runs, and what to do about the rest."),
 }
 

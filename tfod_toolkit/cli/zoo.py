@@ -168,7 +168,7 @@ def zoo_here(cache: Path | None = None) -> Zoo:
     from tfod_toolkit.cloud.objects import open_object
     from tfod_toolkit.zoo import Zoo
 
-    line = _ProgressLine()
+    line = ProgressLine()
     return Zoo.of_environment(
         cache, transports={"s3": open_object}, progress=line.show, say=line.say
     )
@@ -181,7 +181,7 @@ def fetched(name: str, cache: Path | None = None) -> Fetched:
     return zoo_here(cache).fetch(find(name))
 
 
-class _ProgressLine:
+class ProgressLine:
     """How far a download is: one living line on a terminal, one at each tenth elsewhere."""
 
     def __init__(self) -> None:
@@ -190,6 +190,7 @@ class _ProgressLine:
         self._width = 0
 
     def show(self, done: int, size: int | None) -> None:
+        """Show bytes so far, and of all, where that is known."""
         text = f"{done / 1e6:,.1f} MB" + (f" of {size / 1e6:,.1f} MB" if size else "")
         tenth = done * 10 // size if size else done // 50_000_000
         if self._living:
@@ -200,6 +201,7 @@ class _ProgressLine:
         self._tenth = tenth
 
     def say(self, text: str) -> None:
+        """Print a line that stays."""
         if self._width:
             click.echo(err=True)
             self._width = 0

@@ -6,7 +6,7 @@ import hashlib
 import os
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -112,6 +112,7 @@ class Transfers:
         self._buffers = threading.local()
         self._unfinished: dict[str, Unfinished] = {}
         self._counting = threading.Lock()
+        self._halted = threading.Event()
 
     def upload(self, path: Path, key: str, metadata: Mapping[str, str], how: How) -> str:
         """Send a file as it is now; returns the object's ETag.
@@ -176,27 +177,45 @@ class Transfers:
         """Keys of the uploads that were begun and not finished."""
         return tuple(self._unfinished)
 
-    def download(self, key: str, details: Details, path: Path) -> None:
-        """Bring an object to a new file; parts of a large one in parallel.
+    def download(
+        self,
+        key: str,
+        details: Details,
+        path: Path,
+        have: Container[int] = (),
+        arrived: Callable[[int, int], None] = lambda start, size: None,
+    ) -> None:
+        """Bring an object to a file; parts of a large one in parallel.
+
+        A signal that is raised meanwhile ends it within moments, however slow the link is.
+
+        Args:
+            key: the object.
+            details: what S3 says of it.
+            path: the file; a new one, unless there is something of it already.
+            have: first bytes of the parts that ``path`` has from an earlier attempt.
+            arrived: told of each part that is in the file, by its first byte and its size; called
+                in several threads.
 
         Raises:
             AbsentError: it is gone. ChangedError: it is another by now.
             CannotWriteError: the disk is full, for instance.
             TfodError: S3 refuses.
         """
+        self._halted.clear()
+        parts = [(start, min(details.size, start + PART)) for start in range(0, details.size, PART)]
+        missing = [part for part in parts if part[0] not in have]
+        fresh = os.O_TRUNC if len(missing) == len(parts) else 0
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
+            file = os.open(path, os.O_RDWR | os.O_CREAT | fresh, 0o644)
+
+        def bring(span: tuple[int, int]) -> None:
+            self._fetch(key, details.etag, file, span, path)
+            arrived(span[0], span[1] - span[0])
+
         try:
-            ranges = [
-                (start, min(details.size, start + PART)) for start in range(0, details.size, PART)
-            ]
-            self._all(
-                [
-                    self._pool.submit(self._fetch, key, details.etag, file, each, path)
-                    for each in ranges
-                ]
-            )
+            self._all([self._pool.submit(bring, span) for span in missing])
         finally:
             os.close(file)
 
@@ -207,6 +226,8 @@ class Transfers:
     def _fetch(self, key: str, etag: str, file: int, span: tuple[int, int], path: Path) -> None:
         at = span[0]
         for piece in self.prefix.read_range(key, *span, etag):
+            if self._halted.is_set():
+                raise GaveWayError(f"the download of {path} was put off")
             with writing(path):
                 os.pwrite(file, piece, at)
             at += len(piece)
@@ -296,12 +317,16 @@ class Transfers:
             self.bytes_sent += size
             self.files_sent += files
 
-    @staticmethod
-    def _all(futures: list[Future[None]]) -> None:
+    def _all(self, futures: list[Future[None]]) -> None:
         """Wait for all; after a failure, cancel those that have not begun."""
         try:
             for each in futures:
                 each.result()
+        except Exception:
+            raise
+        except BaseException:  # a signal: those that have begun are not waited for either
+            self._halted.set()
+            raise
         finally:
             for each in futures:
                 each.cancel()

@@ -90,7 +90,16 @@ def check_records_there(cloud: Cloud, url: str) -> None:
         TfodError: S3 refuses.
     """
     client = s3_client(region=cloud.outputs.region, profile=cloud.outputs.profile or None)
-    names = Prefix(client, url).listing()
+    check_records_among(Prefix(client, url).listing(), url)
+
+
+def check_records_among(names: Iterable[str], url: str) -> None:
+    """Refuse the names of a folder's files where training needs one that is not among them.
+
+    Raises:
+        MissingInputError: there is no training.record, testing.record or classes.pbtxt.
+    """
+    names = frozenset(names)
     needed = {
         split: any(re.fullmatch(rf"{split}\.record(-\d+-of-\d+)?", name) for name in names)
         for split in ("training", "testing")

@@ -1,0 +1,1 @@
+"""What the image runs: the original's seven words, checked, brought together, and trained on."""
