@@ -34,6 +34,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "runtask": ("runtask", "Train on the stack's GPU, and show it here."),
     "tasks": ("tasks", "List the stack's runs."),
     "logs": ("logs", "Show the log of a run in the cloud."),
+    "tunnel": ("tunnel", "Bring the TensorBoard of a run in the cloud here."),
     "stop": ("stop", "Stop a run in the cloud, so that it saves."),
     "fetch": ("fetch", "Bring a run's model from S3."),
     "cost": ("cost", "Say what a run in the cloud cost, and what an hour costs."),

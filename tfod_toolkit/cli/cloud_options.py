@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,7 +13,7 @@ import click
 
 if TYPE_CHECKING:
     from tfod_toolkit.cloud.logs import Line
-    from tfod_toolkit.cloud.task import Cloud, Reason
+    from tfod_toolkit.cloud.task import Cloud, Outputs, Reason, Run
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -55,6 +56,28 @@ class Terminal:
 def pause(seconds: float) -> None:
     """Sleep, to be woken by Ctrl-C."""
     threading.Event().wait(seconds)
+
+
+@contextmanager
+def tunnel_beside(outputs: Outputs, port: int | None) -> Iterator[Callable[[Run], object]]:
+    """A tunnel to the TensorBoard of a run that is followed; what shows it the run.
+
+    Whatever becomes of the tunnel, the run is followed. ``None`` for the port: there is none.
+    """
+    from tfod_toolkit.cloud.tunnel import Tunnel
+    from tfod_toolkit.errors import TfodError
+
+    tunnel = None
+    if port is not None:
+        try:
+            tunnel = Tunnel(outputs, Terminal().say, port=port)
+        except TfodError as error:
+            Terminal().say(f"no tunnel: {error.message}; {error.hint}")
+    try:
+        yield tunnel.see if tunnel else lambda _: None
+    finally:
+        if tunnel:
+            tunnel.close()
 
 
 def print_json(content: Any) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from tfod_toolkit.cli.cloud_options import Terminal, pause, show_end
+from tfod_toolkit.cli.cloud_options import Terminal, pause, show_end, tunnel_beside
 from tfod_toolkit.cli.options import overlay_options
 
 if TYPE_CHECKING:
-    from tfod_toolkit.cloud.task import Cloud, Outputs, Request
+    from tfod_toolkit.cloud.task import Cloud, Outputs, Request, Run
 
 
 @click.command("runtask", context_settings={"show_default": True})
@@ -55,6 +56,13 @@ if TYPE_CHECKING:
 )
 @click.option("--once", is_flag=True, help="Without the state machine: no retry, no deadline.")
 @click.option("--detach", is_flag=True, help="Return when it is started.")
+@click.option(
+    "--tensorboard-port",
+    type=click.IntRange(0, 65535),
+    default=6006,
+    help="Where the run's TensorBoard is, here; the next one, if it is in use. 0 takes any.",
+)
+@click.option("--tunnel/--no-tunnel", default=True, help="Bring the run's TensorBoard here.")
 @click.option("--check/--no-check", default=True, help="Check the merged config here first.")
 @click.option("--json", "as_json", is_flag=True, help="With --detach: print JSON.")
 def command(
@@ -74,6 +82,8 @@ def command(
     max_wait: float,
     once: bool,
     detach: bool,
+    tensorboard_port: int,
+    tunnel: bool,
     check: bool,
     as_json: bool,
 ) -> int:
@@ -118,7 +128,8 @@ def command(
     if detach:
         _say_detached(name, as_json)
         return 0
-    return _watch(outputs, name)
+    with tunnel_beside(outputs, tensorboard_port if tunnel else None) as see:
+        return _watch(outputs, name, see)
 
 
 def _merged(
@@ -254,11 +265,11 @@ def _say_detached(name: str, as_json: bool) -> None:
         click.echo(f"it goes on by itself: tfod logs {name} --follow, tfod stop {name}")
 
 
-def _watch(outputs: Outputs, name: str) -> int:
+def _watch(outputs: Outputs, name: str, see: Callable[[Run], object]) -> int:
     """Show the run to its end; Ctrl-C asks whether to leave it or to stop it."""
     from tfod_toolkit.cloud.task import Watch
 
-    watch = Watch(outputs, name, Terminal(), pause)
+    watch = Watch(outputs, name, Terminal(), pause, see=see)
     while True:
         try:
             code = show_end(watch.until_end())

@@ -72,6 +72,20 @@ class Account:
         settings = Config(connect_timeout=10, read_timeout=30, retries={"total_max_attempts": 3})
         return self._session.client(service, config=settings)
 
+    def signature(self, url: str, service: str) -> dict[str, str]:
+        """Headers that say who asks for a URL, where no client does the asking.
+
+        Raises:
+            DeniedError: there are no credentials, or they cannot be had.
+        """
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
+
+        with explaining("AWS"):
+            request = AWSRequest("GET", url)
+            SigV4Auth(self._session.get_credentials(), service, self.region).add_auth(request)
+        return dict(request.headers.items())
+
     def identity(self) -> str:
         """Who we are: an ARN.
 

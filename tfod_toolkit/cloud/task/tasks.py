@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -13,13 +13,19 @@ GROUP = "tfod:"
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """One container of a task: its status (PENDING, RUNNING, STOPPED), its end."""
+    """One container of a task: its status (PENDING, RUNNING, STOPPED), its end.
+
+    Attributes:
+        runtime: what ECS Exec calls it.
+        host_ports: ports of its instance, by its own.
+    """
 
     name: str
     status: str
     exit_code: int | None
     reason: str
     runtime: str
+    host_ports: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +110,11 @@ def _container(told: Mapping[str, Any]) -> Container:
         None if code is None else int(code),
         str(facts.get("reason") or ""),
         str(facts.get("runtimeId") or ""),
+        {
+            int(each["containerPort"]): int(each["hostPort"])
+            for each in facts.get("networkBindings") or ()
+            if "containerPort" in each and "hostPort" in each
+        },
     )
 
 

@@ -53,6 +53,7 @@ class Watch:
         with_log: whether its log is shown too.
         patience: looks without an answer after which it gives up.
         make: makes the stack's account; again when credentials may have been renewed.
+        see: shown the run at each look.
     """
 
     def __init__(  # noqa: PLR0913 -- named words of one call
@@ -65,10 +66,11 @@ class Watch:
         with_log: bool = True,
         patience: int = PATIENCE,
         make: Callable[[Outputs], Cloud] = Cloud,
+        see: Callable[[Run], object] = lambda _: None,
     ) -> None:
         self._outputs, self._run, self._shown = outputs, run, shown
         self._wait, self._with_log, self._make = wait, with_log, make
-        self._patience = patience
+        self._patience, self._see = patience, see
         self._cloud = make(outputs)
         self._attempts: dict[str, _Attempt] = {}
         self._silent = 0
@@ -111,6 +113,7 @@ class Watch:
         """Look once, show what is new; why it ended, if it did."""
         run = self._cloud.find(self._run)
         self.last = run
+        self._see(run)
         for task in run.tasks:
             self._show(task)
         if run.lives:
