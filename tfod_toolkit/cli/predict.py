@@ -51,6 +51,21 @@ _WRITE = "pictures,json"
     help="Look at larger pictures in tiles of that side, too: finds small things.",
 )
 @click.option("--overlap", type=click.FloatRange(0, 0.9), default=0.2, help="Of tiles.")
+@click.option("--track", is_flag=True, help="Follow things through videos: ids that stay.")
+@click.option(
+    "--line",
+    "lines",
+    multiple=True,
+    metavar="X1,Y1,X2,Y2",
+    help="Count what crosses it (tracks, too); pixels or 0..1. May be repeated.",
+)
+@click.option(
+    "--zone",
+    "zones",
+    multiple=True,
+    metavar="X,Y,X,Y,X,Y,...",
+    help="Count what is inside (tracks, too); pixels or 0..1. May be repeated.",
+)
 @click.option(
     "--runtime",
     type=click.Choice(["auto", "tensorflow", "openvino"]),
@@ -74,6 +89,9 @@ def command(
     frames: int | None,
     tile: int | None,
     overlap: float,
+    track: bool,
+    lines: tuple[str, ...],
+    zones: tuple[str, ...],
     runtime: str,
     batch_size: int,
     as_json: bool,
@@ -85,13 +103,26 @@ def command(
     size and detections.json are written to --out. Stopped, the same command goes on where it was.
     """
     from tfod_toolkit.cloud.pictures import S3Store
-    from tfod_toolkit.prediction import PredictRequest, Wish, parse_confidence, predict
+    from tfod_toolkit.prediction import (
+        PredictRequest,
+        Tracking,
+        Wish,
+        counts_line,
+        parse_confidence,
+        parse_figure,
+        predict,
+    )
 
     common, of_class = parse_confidence(min_confidence)
     wish = Wish(common, of_class, _listed(classes), max_detections)
     kinds = tuple(_listed(write))
     if as_json and "json" not in kinds:
         kinds = (*kinds, "json")
+    tracking = None
+    if track or lines or zones:
+        tracking = Tracking(
+            [parse_figure(word, 2) for word in lines], [parse_figure(word, 3) for word in zones]
+        )
     request = PredictRequest(
         model=model,
         images=images,
@@ -106,12 +137,15 @@ def command(
         tile=tile,
         overlap=overlap,
         stores={"s3": S3Store()},
+        tracking=tracking,
     )
     with _progress(quiet=as_json) as progress:
         summary = predict(request, progress.tell, progress.begin)
     if as_json:
         click.echo((out / "detections.json").read_text("utf-8"), nl=False)
     else:
+        for name, counts in summary.counts.items():
+            click.echo(f"{name}: {counts_line(counts)}")
         click.echo(_ending(summary, out, kinds))
     _complain(summary)
 

@@ -5,8 +5,10 @@ from tfod_toolkit.prediction.detector import Detector
 from tfod_toolkit.prediction.drawing import color_of, draw_boxes
 from tfod_toolkit.prediction.filters import Wish, parse_confidence
 from tfod_toolkit.prediction.outputs import KINDS, draw_detections
-from tfod_toolkit.prediction.predicting import PredictRequest, Result, Summary, predict
+from tfod_toolkit.prediction.predicting import PredictRequest, predict
+from tfod_toolkit.prediction.results import Result, Summary
 from tfod_toolkit.prediction.runtime.choice import RUNTIMES, Wanted
+from tfod_toolkit.prediction.tracking import Tracking, counts_line, parse_figure
 
 __all__ = [
     "KINDS",
@@ -16,11 +18,14 @@ __all__ = [
     "PredictRequest",
     "Result",
     "Summary",
+    "Tracking",
     "Wanted",
     "Wish",
     "color_of",
+    "counts_line",
     "draw_boxes",
     "draw_detections",
     "parse_confidence",
+    "parse_figure",
     "predict",
 ]

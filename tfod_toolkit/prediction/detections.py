@@ -30,6 +30,8 @@ class Detections:
         masks: float32[K, M, M], each over its own box, 0 to 1; ``None``: the model has none.
         keypoints: float32[K, P, 2], normalised y, x; ``None``: the model has none.
         keypoint_scores: float32[K, P], or ``None``.
+        tracks: int64[K], ids that stay through a video, from 1; 0: none yet; ``None``: nothing is
+            followed.
 
     Raises:
         ValueError: the arrays' shapes do not fit each other.
@@ -44,12 +46,13 @@ class Detections:
     masks: NDArray[np.float32] | None = None
     keypoints: NDArray[np.float32] | None = None
     keypoint_scores: NDArray[np.float32] | None = None
+    tracks: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.scores)
         if self.boxes.shape != (count, 4):
             raise ValueError(f"expected boxes of shape ({count}, 4), got {self.boxes.shape}")
-        for name in ("classes", "names", "masks", "keypoints", "keypoint_scores"):
+        for name in ("classes", "names", "masks", "keypoints", "keypoint_scores", "tracks"):
             value = getattr(self, name)
             if value is not None and len(value) != count:
                 raise ValueError(f"expected {count} {name}, got {len(value)}")
@@ -136,6 +139,46 @@ class Detections:
             masks=of(self.masks),
             keypoints=of(self.keypoints),
             keypoint_scores=of(self.keypoint_scores),
+            tracks=of(self.tracks),
+        )
+
+    def to_supervision(self) -> Any:
+        """As ``supervision.Detections``: xyxy in pixels; masks and keypoints stay behind.
+
+        Raises:
+            ModuleNotFoundError: the package supervision is not installed.
+        """
+        import numpy as np
+        import supervision as sv
+
+        return sv.Detections(
+            xyxy=self.boxes_px[:, [1, 0, 3, 2]],
+            confidence=self.scores,
+            class_id=self.classes,
+            tracker_id=None if self.tracks is None else self.tracks,
+            data={"class_name": np.array(self.names, dtype=str)},
+        )
+
+    @classmethod
+    def from_supervision(cls, found: Any, size: tuple[int, int]) -> Detections:
+        """From ``supervision.Detections``; the other way round from :meth:`to_supervision`.
+
+        Args:
+            found: with ``class_id``, ``confidence`` and names in ``data["class_name"]``.
+            size: the picture's width and height.
+        """
+        import numpy as np
+
+        width, height = size
+        boxes = np.asarray(found.xyxy, np.float32)[:, [1, 0, 3, 2]]
+        return cls(
+            boxes=(boxes / np.array([height, width] * 2)).astype(np.float32),
+            classes=np.asarray(found.class_id, np.int64),
+            names=tuple(str(name) for name in found.data["class_name"]),
+            scores=np.asarray(found.confidence, np.float32),
+            width=width,
+            height=height,
+            tracks=None if found.tracker_id is None else np.asarray(found.tracker_id, np.int64),
         )
 
     def to_json(self) -> list[dict[str, Any]]:
@@ -154,6 +197,8 @@ class Detections:
                 "box": [round(float(value), 5) for value in self.boxes[index]],
                 "box_px": [round(float(value), 1) for value in boxes_px[index]],
             }
+            if self.tracks is not None and self.tracks[index]:
+                entry["track"] = int(self.tracks[index])
             if self.keypoints is not None:
                 entry["keypoints"] = [
                     [round(float(v), 5) for v in p] for p in self.keypoints[index]

@@ -99,6 +99,54 @@ def draw_boxes(  # noqa: PLR0913 -- the columns of one table of boxes
     return np.asarray(drawn)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Mark:
+    """A line or a zone with its text.
+
+    Attributes:
+        points_px: [P, 2] x, y in pixels; two are a line, more a closed shape.
+        text: what stands beside it.
+    """
+
+    points_px: NDArray[np.floating[Any]]
+    text: str
+
+
+def draw_marks(image: NDArray[np.uint8], marks: Sequence[Mark]) -> NDArray[np.uint8]:
+    """Draw lines and zones with their texts on a copy of a picture.
+
+    Args:
+        image: uint8[H, W, 3], RGB; not changed.
+        marks: what is drawn.
+
+    Returns:
+        uint8[H, W, 3], RGB.
+    """
+    import numpy as np
+    from PIL import Image, ImageDraw
+
+    height, width = image.shape[:2]
+    style = _Style.of(width, height)
+    drawn = Image.fromarray(image.copy())
+    draw = ImageDraw.Draw(drawn)
+    for color, line in (((0, 0, 0), 3 * style.line), ((255, 255, 255), style.line)):
+        for mark in marks:
+            points = [(float(x), float(y)) for x, y in mark.points_px]
+            shape = points if len(points) == 2 else [*points, points[0]]
+            draw.line(shape, fill=color, width=line, joint="curve")
+    for mark in marks:
+        font = _font(style.font, mark.text)
+        text = _shortened(mark.text, font, width - 2 * style.padding)
+        wide, high = round(font.getlength(text)) + 2 * style.padding, sum(font.getmetrics())
+        x, y = (float(value) for value in mark.points_px.mean(axis=0))
+        left = min(max(round(x - wide / 2), 0), max(0, width - wide))
+        top = min(max(round(y - high / 2), 0), max(0, height - high))
+        area = (left, top, left + wide - 1, top + high - 1)
+        draw.rounded_rectangle(area, style.padding, fill=(0, 0, 0))
+        draw.text((left + style.padding, top), text, fill=(255, 255, 255), font=font)
+    return np.asarray(drawn)
+
+
 @dataclass(frozen=True, slots=True)
 class _Style:
     """Sizes in pixels that suit a picture."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
@@ -51,10 +51,14 @@ Entry: TypeAlias = Mapping[str, Any]
 
 def draw_detections(image: Any, detections: Detections) -> Any:
     """Draw all of a picture's detections on a copy of it, uint8[H, W, 3]."""
+    labels: Sequence[str] = detections.names
+    if detections.tracks is not None:
+        pairs = zip(labels, detections.tracks, strict=True)
+        labels = [f"{name} #{track}" if track else name for name, track in pairs]
     return draw_boxes(
         image,
         detections.boxes_px,
-        detections.names,
+        labels,
         detections.scores,
         detections.classes,
         masks=detections.masks,
@@ -187,6 +191,16 @@ def write_collected(
         elif kind == "coco":
             write_json_list(_coco_results(entries()), out / "coco_results.json")
             _write_text(out / "coco_images.json", _coco_images(entries(), names))
+
+
+def write_counts(counts: Mapping[str, Any], out: Path) -> None:
+    """Write what was counted in each video, where something was: counts.json.
+
+    Raises:
+        CannotWriteError: it cannot be written.
+    """
+    if counts:
+        _write_text(out / "counts.json", json.dumps(counts, indent=1, ensure_ascii=False))
 
 
 def write_json_list(entries: Iterable[Entry], path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfod_toolkit.errors import Interrupted, UsageError, writing
 from tfod_toolkit.prediction.detector import Detector
+from tfod_toolkit.prediction.drawing import draw_marks
 from tfod_toolkit.prediction.filters import Wish
 from tfod_toolkit.prediction.journal import Journal
 from tfod_toolkit.prediction.outputs import (
@@ -20,10 +21,12 @@ from tfod_toolkit.prediction.outputs import (
     draw_detections,
     write_beside,
     write_collected,
+    write_counts,
     write_image,
 )
 from tfod_toolkit.prediction.pictures import Picture, Unreadable, read_picture, windows
 from tfod_toolkit.prediction.remote import Store, shown
+from tfod_toolkit.prediction.results import Result, Summary
 from tfod_toolkit.prediction.runtime.choice import COMPARED, Wanted
 from tfod_toolkit.prediction.runtime.processors import usable_processors
 from tfod_toolkit.prediction.sources import (
@@ -34,6 +37,7 @@ from tfod_toolkit.prediction.sources import (
     source_path,
 )
 from tfod_toolkit.prediction.tiles import Detecting, TiledDetector
+from tfod_toolkit.prediction.tracking import LEAST, Tracker, Tracking, check_installed
 from tfod_toolkit.prediction.videos import DrawnVideo, Video
 
 if TYPE_CHECKING:
@@ -61,6 +65,7 @@ class PredictRequest:
         tile: pixels of the side of tiles that larger pictures are looked at in, or ``None``.
         overlap: of neighbouring tiles, as a part of one.
         stores: by scheme (``s3``), what finds and reads pictures by their address.
+        tracking: follow things through videos, and count them; ``None``: each frame by itself.
     """
 
     model: Path
@@ -76,77 +81,7 @@ class PredictRequest:
     tile: int | None = None
     overlap: float = 0.2
     stores: Mapping[str, Store] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Result:
-    """What became of one picture.
-
-    Attributes:
-        path: its file.
-        detections: those of enough confidence; ``None``: it could not be read.
-        drawn: the drawn copy, or ``None``.
-        reason: why it could not be read, or ``None``.
-        frame: which frame of a video it is, or ``None``.
-        second: when it is shown, in a video.
-    """
-
-    path: Path
-    detections: Detections | None = None
-    drawn: Path | None = None
-    reason: str | None = None
-    frame: int | None = None
-    second: float | None = None
-
-    @property
-    def line(self) -> str:
-        """One line for a person: how many of which classes, with the best score of each."""
-        if self.detections is None:
-            return self.reason or ""
-        best: dict[str, float] = {}
-        for name, score in zip(self.detections.names, self.detections.scores, strict=True):
-            best[name] = max(best.get(name, 0.0), float(score))
-        counts = Counter(self.detections.names)
-        found = [f"{counts[name]} {name} ({score:.0%})" for name, score in best.items()]
-        place = shown(self.path) + ("" if self.frame is None else f", frame {self.frame}")
-        return f"{place}: {', '.join(found) or 'nothing found'}"
-
-    def to_json(self) -> dict[str, Any]:
-        """The picture's entry in ``detections.json``."""
-        if self.detections is None:
-            return {"image": shown(self.path), "error": self.reason}
-        of_video = (
-            {"frame": self.frame, "second": round(self.second or 0, 3)}
-            if self.frame is not None
-            else {}
-        )
-        return {
-            "image": shown(self.path),
-            **of_video,
-            "drawn": self.drawn.name if self.drawn else None,
-            "width": self.detections.width,
-            "height": self.detections.height,
-            "detections": self.detections.to_json(),
-        }
-
-
-@dataclass(slots=True)
-class Summary:
-    """What became of all.
-
-    Attributes:
-        done: pictures and frames that were looked at.
-        unreadable: those that could not be read.
-        earlier: those of an earlier attempt, which were not made again.
-        total: how many pictures there are; ``None``: nobody knows (videos).
-        frames: those of ``done`` that are frames of videos.
-    """
-
-    done: int = 0
-    unreadable: int = 0
-    earlier: int = 0
-    total: int | None = None
-    frames: int = 0
+    tracking: Tracking | None = None
 
 
 def predict(
@@ -171,7 +106,8 @@ def predict(
         BadDataError: the model is damaged, or the label map is another model's.
         ConfigError: the model cannot be used here.
         CannotWriteError: the folder cannot be written to, or the disk is full.
-        UsageError: drawn copies would replace the pictures, or a class does not exist.
+        UsageError: drawn copies would replace the pictures, a class does not exist, or nothing is
+            there that could be tracked.
         Interrupted: it was stopped; the same request goes on.
     """
     unknown = [kind for kind in request.write if kind not in KINDS]
@@ -179,6 +115,10 @@ def predict(
         raise UsageError(f"cannot write {unknown[0]!r}", f"choose of: {', '.join(KINDS)}")
     sources = find_sources(request.images, request.frames, request.stores)
     videos = [source.path for source in sources if isinstance(source, Video)]
+    if request.tracking:
+        check_installed()
+        if not videos:
+            raise UsageError("there is no video to track things in", "name one, or a camera")
     targets = drawn_copies(
         [source_path(source) for source in sources], request.out, request.prefix, videos
     )
@@ -200,6 +140,8 @@ def predict(
             journal.add(result.to_json())
             summary.done += result.reason is None
             summary.frames += result.frame is not None
+            if result.counts is not None:
+                summary.counts[shown(result.path)] = result.counts
             summary.unreadable += result.reason is not None
             tell(result)
         finished = True
@@ -214,6 +156,7 @@ def predict(
         try:
             if finished and detector:
                 write_collected(request.write, journal.entries, detector.names, request.out)
+                write_counts(summary.counts, request.out)
         finally:
             begun = summary.done + summary.unreadable + summary.earlier
             journal.close(done=finished or not begun)
@@ -226,7 +169,8 @@ def _load(request: PredictRequest, sources: Sequence[Source]) -> Detecting:
         read = (read_picture(source) for source in islice(pictures, 2 * COMPARED))
         return [picture.image for picture in read if isinstance(picture, Picture)]
 
-    wanted = Wanted(request.runtime, request.wish.floor, len(sources), samples)
+    floor = min(request.wish.floor, LEAST) if request.tracking else request.wish.floor
+    wanted = Wanted(request.runtime, floor, len(sources), samples)
     detector = Detector.load(request.model, request.labels, request.batch_size, wanted)
     request.wish.check(detector.names.values())
     return TiledDetector(detector, request.tile, request.overlap) if request.tile else detector
@@ -241,6 +185,7 @@ def _results(
     """Every picture's result, in order; drawing goes on while the model looks at the next."""
     videos = _DrawnVideos(targets)
     names = unique_stems(targets)
+    follow = _Followers(request)
     waiting: deque[tuple[Result, Future[Any] | None]] = deque()
 
     def finished() -> Result:
@@ -260,7 +205,7 @@ def _results(
                         waiting.append((Result(picture.path, reason=picture.reason), None))
                         continue
                     videos.rates[picture.path] = picture.rate or 25.0
-                    result = _result(picture, request.wish(next(found)), targets, request)
+                    result = _result(picture, *follow(picture, next(found)), targets, request)
                     waiting.append((result, pool.submit(_write, picture, result, request, names)))
                 while len(waiting) > LAG or (waiting and _is_done(waiting[0][1])):
                     yield finished()
@@ -275,10 +220,34 @@ def _is_done(drawing: Future[Any] | None) -> bool:
 
 
 def _result(
-    picture: Picture, found: Detections, targets: Mapping[Path, Path], request: PredictRequest
+    picture: Picture,
+    found: Detections,
+    counts: dict[str, Any] | None,
+    targets: Mapping[Path, Path],
+    request: PredictRequest,
 ) -> Result:
     target = targets[picture.path] if "pictures" in request.write else None
-    return Result(picture.path, found, target, frame=picture.frame, second=picture.second)
+    return Result(picture.path, found, target, None, picture.frame, picture.second, counts)
+
+
+class _Followers:
+    """What is wanted of each picture, and what was counted; a tracker for one video at a time."""
+
+    def __init__(self, request: PredictRequest) -> None:
+        self._request = request
+        self._path: Path | None = None
+        self._tracker: Tracker | None = None
+
+    def __call__(
+        self, picture: Picture, found: Detections
+    ) -> tuple[Detections, dict[str, Any] | None]:
+        wish, tracking = self._request.wish, self._request.tracking
+        if tracking is None or picture.frame is None:
+            return wish(found), None
+        if picture.path != self._path or self._tracker is None:
+            self._path = picture.path
+            self._tracker = Tracker(tracking, wish, picture.rate or 25.0)
+        return wish(self._tracker(found)), self._tracker.counts()
 
 
 def _write(
@@ -293,6 +262,9 @@ def _write(
     if result.drawn is None:
         return None
     drawn = draw_detections(picture.image, result.detections)
+    if request.tracking and result.counts is not None:
+        found = result.detections
+        drawn = draw_marks(drawn, request.tracking.marks(result.counts, found.width, found.height))
     if result.frame is None:
         write_image(drawn, result.drawn, picture.profile)
         return None
