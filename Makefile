@@ -33,6 +33,7 @@ lint: setup-dev  ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/hadolint docker/Dockerfile
 
 format: setup-dev  ## Put the code in order
 	$(BIN)/ruff check --fix .
