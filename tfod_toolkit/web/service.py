@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import io
 import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request, Response
@@ -19,27 +17,23 @@ from starlette.exceptions import HTTPException
 
 from tfod_toolkit.errors import UsageError
 from tfod_toolkit.prediction import Detector, Wish, color_of, draw_detections, parse_confidence
+from tfod_toolkit.web.application import PAGE_HEADERS, add_pages, check_token, new_application
 from tfod_toolkit.web.batching import Batching
 from tfod_toolkit.web.description import description_page
 from tfod_toolkit.web.measures import Measures
 from tfod_toolkit.web.settings import ServiceSettings
 from tfod_toolkit.web.tf_serving import TfServing
-from tfod_toolkit.web.uploads import BodyLimit, RefusedError, fetch, read_upload
+from tfod_toolkit.web.uploads import RefusedError, fetch, read_upload
 
 if TYPE_CHECKING:
     from tfod_toolkit.export import ExportedModel
     from tfod_toolkit.prediction import Detections
 
-PAGE = Path(__file__).with_name("page")
 _PAGE_FILES = {
-    "/": ("page.html", "text/html; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
-    "/page.css": ("page.css", "text/css; charset=utf-8"),
-}
-_PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; "
-    "frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
+    "/": "page.html",
+    "/page.js": "page.js",
+    "/boxes.js": "boxes.js",
+    "/page.css": "page.css",
 }
 
 
@@ -84,17 +78,11 @@ class Service:
 
     def check_token(self, request: Request) -> None:
         """Refuse who does not bring the token."""
-        if self.settings.token is None:
-            return
-        given = request.headers.get("authorization", "")
-        expected = f"Bearer {self.settings.token}"
-        if not hmac.compare_digest(given.encode(), expected.encode()):
-            raise RefusedError(401, "a token is needed: Authorization: Bearer <token>")
+        check_token(request, self.settings.token)
 
     async def detect(self, request: Request) -> Response:
         """``POST /v1/detect``."""
         from fastapi import Response
-        from fastapi.responses import JSONResponse
 
         began = time.perf_counter()
         wish = self._wish(request)
@@ -198,16 +186,8 @@ def create_app(
         service.ready = False
         await asyncio.to_thread(service.batching.close)
 
-    app = FastAPI(title=f"tfod: {settings.name}", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = new_application(f"tfod: {settings.name}", settings.limits, lifespan)
     app.state.service = service
-    app.add_middleware(BodyLimit, limits=settings.limits)
-
-    @app.exception_handler(RefusedError)
-    async def refused(request: Request, error: RefusedError) -> Response:
-        headers = {"Connection": "close"} if error.status in (408, 413) else {}
-        headers |= {"Retry-After": "1"} if error.status == 503 else {}
-        headers |= {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
-        return JSONResponse({"error": error.reason}, error.status, headers)
 
     @app.middleware("http")
     async def counted(request: Request, call_next: Any) -> Response:
@@ -220,7 +200,7 @@ def create_app(
     _add_detection(app, service)
     _add_tf_serving(app, service)
     _add_watching(app, service)
-    _add_page(app)
+    add_pages(app, _PAGE_FILES)
     _add_description(app, settings)
     return app
 
@@ -294,22 +274,12 @@ def _add_watching(app: FastAPI, service: Service) -> None:
         return Response(service.measures.text(), media_type="text/plain; version=0.0.4")
 
 
-def _add_page(app: FastAPI) -> None:
-
-    for path, (name, kind) in _PAGE_FILES.items():
-        content = (PAGE / name).read_bytes()
-
-        @app.get(path, include_in_schema=False)
-        async def page(content: bytes = content, kind: str = kind) -> Response:
-            return Response(content, media_type=kind, headers=_PAGE_HEADERS)
-
-
 def _add_description(app: FastAPI, settings: ServiceSettings) -> None:
 
     @app.get("/docs", include_in_schema=False)
     async def docs(request: Request) -> Response:
         content = description_page(app.openapi(), settings, str(request.base_url))
-        return Response(content, media_type="text/html; charset=utf-8", headers=_PAGE_HEADERS)
+        return Response(content, media_type="text/html; charset=utf-8", headers=PAGE_HEADERS)
 
 
 def _wants_picture(request: Request) -> bool:
