@@ -56,7 +56,7 @@ def emulator(tmp_path_factory) -> Iterator[Emulator]:
     port_file, quota_file = folder / "port", folder / "quotas.json"
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.cloud.stack.emulator", port_file],
+            [sys.executable, "-m", "tfod_toolkit.rehearsal.emulator", port_file],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,

@@ -17,6 +17,7 @@ import pytest
 
 from tests.conftest import require
 from tests.terraform.terraform import HCL
+from tfod_toolkit.rehearsal.states import allow_providers, failed
 
 SPOT = ("tfod: spot", "UserInitiated", 75)
 HOST_GONE = ("Host EC2 (instance i-0123) terminated.", "", None)
@@ -110,10 +111,10 @@ def ends_as_told(monkeypatch):
 
     requests = Requests()
     task_service = ecs.StateTaskServiceEcs
-    bindings = dict(ecs._SUPPORTED_API_PARAM_BINDINGS)
-    # AWS takes it too; moto's list is that of an old page of its documentation.
-    bindings["runtask"] = bindings["runtask"] | {"CapacityProviderStrategy"}
-    monkeypatch.setattr(ecs, "_SUPPORTED_API_PARAM_BINDINGS", bindings)
+    monkeypatch.setattr(
+        ecs, "_SUPPORTED_API_PARAM_BINDINGS", dict(ecs._SUPPORTED_API_PARAM_BINDINGS)
+    )
+    allow_providers(ecs)
 
     def run_task(self, env, normalised_parameters, **_):
         env.stack.append(normalised_parameters)
@@ -125,12 +126,11 @@ def ends_as_told(monkeypatch):
         def ended():
             if end is UNTIL_STOPPED:
                 requests.stop.wait(60)
-                raise task_failed(self, env, json.dumps(task_that_ended(*NO_HOST)))
-            reason, code, exit_code = end
-            task = task_that_ended(reason, code, exit_code)
-            if exit_code == 0:
+                raise failed(self, env, "States.TaskFailed", json.dumps(task_that_ended(*NO_HOST)))
+            task = task_that_ended(*end)
+            if all(each.get("ExitCode") == 0 for each in task["Containers"]):
                 return task
-            raise task_failed(self, env, json.dumps(task))
+            raise failed(self, env, "States.TaskFailed", json.dumps(task))
 
         return ended
 
@@ -145,38 +145,16 @@ def ends_as_told(monkeypatch):
     return requests
 
 
-def task_that_ended(reason, code, exit_code):
+def task_that_ended(reason, code, exit_code, saved=0):
     trainer = {"Name": "tfod"} | ({} if exit_code is None else {"ExitCode": exit_code})
+    board = {"Name": "tensorboard", "ExitCode": 143}
     task = {"TaskArn": "arn:task", "StoppedReason": reason,
-            "Containers": [{"Name": "backup", "ExitCode": 0}, trainer]}  # fmt: skip
+            "Containers": [{"Name": "backup", "ExitCode": saved}, trainer, board]}  # fmt: skip
     if code:
         task["StopCode"] = code
     if code != "TaskFailedToStart":
         task["ContainerInstanceArn"] = "arn:host"
     return task
-
-
-def task_failed(state, env, cause):
-    from moto.stepfunctions.parser.api import HistoryEventType, TaskFailedEventDetails
-    from moto.stepfunctions.parser.asl.component.common.error_name import (
-        failure_event,
-        states_error_name,
-        states_error_name_type,
-    )
-    from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
-
-    kind = states_error_name_type.StatesErrorNameType.StatesTaskFailed
-    details = TaskFailedEventDetails(
-        resource="runTask.sync", resourceType="ecs", error=kind.to_name(), cause=cause
-    )
-    return failure_event.FailureEventException(
-        failure_event.FailureEvent(
-            env=env,
-            error_name=states_error_name.StatesErrorName(typ=kind),
-            event_type=HistoryEventType.TaskFailed,
-            event_details=EventDetails(taskFailedEventDetails=details),
-        )
-    )
 
 
 def kinds(made):
@@ -199,6 +177,11 @@ def test_an_interrupted_run_is_started_again(states, interruption):
 def test_interruptions_are_counted(states):
     status, error, made = states(SPOT, SPOT, DONE, attempts=2)
     assert (status, error, len(made)) == ("FAILED", "tfod.Interrupted", 2)
+
+
+def test_a_trainer_that_is_done_while_not_all_is_saved(states):
+    status, error, made = states((*DONE, 75))
+    assert (status, error, len(made)) == ("FAILED", "tfod.Failed", 1)
 
 
 @pytest.mark.parametrize("end", [FAULTY, STOPPED])

@@ -1,0 +1,231 @@
+"""AWS on loopback: moto's server, what it lacks, and hosts whose containers really run.
+
+usage: python -m tfod_toolkit.rehearsal.emulator PORT_FILE [SETTINGS]
+
+Writes its port to a file when it serves, and runs until its standard input is closed, which
+happens when whoever started it goes. SETTINGS is JSON: ``work``, the folder of the tasks' volumes;
+``region``; ``delays`` (:class:`~tfod_toolkit.rehearsal.capacity.Delays`); ``images``, entry points
+by the end of their repository's name; ``environment``, variables that every container is given
+beside its own. Without SETTINGS there are no hosts, and ECS is moto's.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfod_toolkit.rehearsal import gaps, states
+from tfod_toolkit.rehearsal.agent import Agent
+from tfod_toolkit.rehearsal.capacity import Capacity, Delays
+from tfod_toolkit.rehearsal.ecs import Ecs
+from tfod_toolkit.rehearsal.events import Events
+from tfod_toolkit.rehearsal.front import App, Front
+from tfod_toolkit.rehearsal.process import Image
+from tfod_toolkit.rehearsal.ssm import SessionManager, moto_calls
+
+if TYPE_CHECKING:
+    from tfod_toolkit.rehearsal.records import Container, Host, Task
+
+ACCOUNT = "123456789012"
+#: What an image that was never pushed is called: terraform/task.tf.
+_NEVER_PUSHED = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an emulator is started with."""
+
+    work: Path
+    region: str = "eu-west-1"
+    delays: Delays = field(default_factory=Delays)
+    images: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of_json(cls, text: str) -> Settings:
+        """From the command's word."""
+        told = json.loads(text)
+        return cls(
+            Path(told["work"]),
+            told.get("region", "eu-west-1"),
+            Delays(**told.get("delays", {})),
+            {name: tuple(words) for name, words in told.get("images", {}).items()},
+            told.get("environment", {}),
+        )
+
+
+class Account:
+    """An account's ECS, with hosts: puts itself into moto."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.ecs = Ecs(ACCOUNT, settings.region)
+        self.events = Events(ACCOUNT, settings.region)
+        self.capacity = Capacity(self.ecs, settings.delays, self._agent, self.events.publish)
+        self.sessions = SessionManager(self._port)
+        self.endpoint = ""
+        self.front: Front | None = None
+
+    def install(self) -> None:
+        """Answer in moto's place, from now on."""
+        from moto.autoscaling.responses import AutoScalingResponse
+        from moto.ssm.responses import SimpleSystemManagerResponse
+
+        self.ecs.install()
+        self.sessions.start()
+        for name, call in moto_calls(self.sessions).items():
+            gaps.put(SimpleSystemManagerResponse, name, call)
+        self.events.install()
+        states.install(self.ecs)
+        self.ecs.watchers += [self.events.task_changed, self._task_changed]
+        capacity = self.capacity
+
+        def describe_scaling_activities(self: Any) -> Any:
+            from moto.core.responses import ActionResult
+
+            told = capacity.activities(str(self._get_param("AutoScalingGroupName")))
+            most = int(self._get_param("MaxRecords") or 100)
+            return ActionResult({"Activities": told[:most]})
+
+        gaps.put(AutoScalingResponse, "describe_scaling_activities", describe_scaling_activities)
+        capacity.start()
+
+    def image(self, reference: str) -> Image | None:
+        """What an image holds: those of the settings were pushed, and no others."""
+        name = reference.partition("@")[0].rpartition("/")[2].partition(":")[0]
+        if _NEVER_PUSHED in reference or name not in self._settings.images:
+            return None
+        return Image(self._settings.images[name])
+
+    def environment(self, task: Task, container: Container) -> Mapping[str, str]:
+        """What ECS's agent gives every container, and where this AWS is."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": (
+                f"{self.endpoint}/rehearsal/credentials/{task.identity}"
+            ),
+            "ECS_CONTAINER_METADATA_URI_V4": f"{self.endpoint}/rehearsal/v4/{container.runtime}",
+            "AWS_EXECUTION_ENV": "AWS_ECS_EC2",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_DEFAULT_REGION": self._settings.region,
+            **self._settings.environment,
+        }
+
+    def metadata(self, container: str) -> dict[str, Any] | None:
+        """ECS's metadata of the task that a container belongs to."""
+        with self.ecs.changed:
+            for task in self.ecs.tasks.values():
+                if any(each.runtime == container for each in task.containers):
+                    return {"TaskARN": task.arn, "Cluster": task.cluster, "Family": task.family}
+        return None
+
+    def state(self) -> dict[str, Any]:
+        """What runs, and where."""
+        with self.ecs.changed:
+            return {
+                "hosts": [host.describe() for host in self.ecs.hosts.values()],
+                "tasks": [task.describe() for task in self.ecs.tasks.values()],
+            }
+
+    def break_something(self, fault: dict[str, Any]) -> None:
+        """Carry out a fault: spot, host-vanishes, no-capacity, s3-errors."""
+        kind = fault["kind"]
+        if kind == "no-capacity":
+            self.capacity.dry = set(fault.get("providers") or ["spot"])
+        elif kind == "s3-errors":
+            assert self.front is not None
+            self.front.s3_errors = float(fault["share"])
+        else:
+            act = self.capacity.warn if kind == "spot" else self.capacity.vanish
+            for host in self._busy():
+                threading.Thread(target=act, args=(host,), daemon=True).start()
+
+    def _busy(self) -> list[Host]:
+        with self.ecs.changed:
+            return [
+                host
+                for host in self.ecs.hosts.values()
+                if host.tasks and host.connected and host.status == "ACTIVE"
+            ]
+
+    def _port(self, target: str, port: int) -> tuple[str, int] | None:
+        """Where a port of a container (``ecs:CLUSTER_TASK_RUNTIME``) or of a host is here."""
+        with self.ecs.changed:
+            for task in self.ecs.tasks.values():
+                for container in task.containers:
+                    if container.status != "RUNNING":
+                        continue
+                    inside = container.ports.get(port)
+                    if inside and task.execute and target.endswith(f"_{container.runtime}"):
+                        return "127.0.0.1", inside
+                    on_host = task.host and task.host.instance == target
+                    if on_host and port in container.ports.values():
+                        return "127.0.0.1", port
+            known = any(host.instance == target for host in self.ecs.hosts.values())
+        return ("127.0.0.1", port) if known else None
+
+    def _task_changed(self, task: Task) -> None:
+        """End the sessions into a task that is over, beside whoever holds its records."""
+        if not task.lives:
+            threading.Thread(target=self._end_sessions, args=(task,), daemon=True).start()
+
+    def _end_sessions(self, task: Task) -> None:
+        for target in set(self.sessions.sessions.values()):
+            if any(target.endswith(f"_{each.runtime}") for each in task.containers):
+                self.sessions.end_target(target)
+
+    def _agent(self, task: Task) -> Agent:
+        assert task.host is not None
+        folder = self._settings.work / task.host.instance / task.identity
+        return Agent(self.ecs, task, folder, self, self._settings.delays.pull)
+
+
+def serve(app: App) -> Any:
+    """Serve on a port of loopback that is free, in a thread; the server."""
+    from moto.moto_server.werkzeug_app import MotoRequestHandler
+    from werkzeug.serving import make_server
+
+    server = make_server("127.0.0.1", 0, app, True, request_handler=MotoRequestHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def main(words: list[str]) -> None:
+    """Serve, and write the port to the file that was named."""
+    os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
+    for noisy in ("werkzeug", "moto"):  # every request; every failure of a state machine
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+    gaps.fill()
+    app: App = DomainDispatcherApplication(create_backend_app)
+    account = None
+    if len(words) > 1:
+        account = Account(Settings.of_json(words[1]))
+        account.install()
+        front = Front(app, account.metadata, account.state, account.break_something)
+        account.front, app = front, front
+    server = serve(app)
+    if account:
+        account.endpoint = f"http://127.0.0.1:{server.server_port}"
+    port_file = Path(words[0])
+    beside = port_file.with_suffix(".new")
+    beside.write_text(str(server.server_port))
+    beside.rename(port_file)
+    sys.stdin.read()
+    if account:
+        account.capacity.stop()
+    # Threads of moto's state machines may wait for years.
+    sys.stdout.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
