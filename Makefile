@@ -9,7 +9,7 @@ STACK = $(BIN)/tfod stack $(if $(CONFIG),--config $(CONFIG))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev demo test test-upstream lint format bench constraints clean \
-	plan apply teardown runtask-config push smoke checkov
+	image image-cuda test-image plan apply teardown runtask-config push smoke checkov
 
 help:  ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -41,6 +41,15 @@ format: setup-dev  ## Put the code in order
 
 bench: setup-dev  ## Measure the toolkit beside TFOD's own scripts
 	$(BIN)/python -m benchmarks $(ARGS)
+
+image:  ## Build tfod:cpu, to train in a container on CPUs, and tfod-backup:latest
+	@$(PYTHON) docker/images.py build cpu sidecar $(ARGS)
+
+image-cuda:  ## Build tfod:cuda, for NVIDIA GPUs, and tfod-backup:latest: what `make push` pushes
+	@$(PYTHON) docker/images.py build cuda sidecar $(ARGS)
+
+test-image: setup-dev  ## Build the images and run the whole job in them, without a registry too
+	TFOD_REQUIRE=docker $(BIN)/python -m pytest tests/docker $(ARGS)
 
 constraints: setup-dev  ## Resolve constraints.txt anew
 	$(BIN)/python scripts/update_constraints.py
