@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import queue
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -156,3 +157,10 @@ def tunnel_for(stack, cloud, first, said):
     yield make
     for tunnel in made:
         tunnel.close()
+
+
+@pytest.fixture
+def scene(request):
+    """All of the above that a test turns."""
+    names = ("manager", "tunnel_for", "said", "far", "fleet", "first", "cloud")
+    return SimpleNamespace(**{name: request.getfixturevalue(name) for name in names})

@@ -92,6 +92,7 @@ class Channel:
         """
         loop = asyncio.get_running_loop()
         self._socket, self._paused, self._heard = socket, False, loop.time()
+        self._room.set()
         tasks = {
             loop.create_task(work)
             for work in (self._receive(socket), self._resend(socket), self._listen(socket))

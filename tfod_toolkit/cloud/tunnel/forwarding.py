@@ -11,9 +11,6 @@ from tfod_toolkit.errors import DeniedError, TfodError, UnavailableError
 
 #: Ports that are tried, from the one that was asked for.
 TRIED = 50
-#: Seconds without a word from afar after which a connection that its program has half closed ends:
-#: smux cannot pass half an end on.
-LINGER = 10.0
 
 
 def listen(port: int) -> tuple[list[socket.socket], int]:
@@ -129,8 +126,8 @@ async def joined(
             await stream.write(data)
         # Its end may be that of its questions alone: what is still to come is brought.
         last[0] = loop.time()
-        while loop.time() - last[0] < LINGER:
-            await asyncio.sleep(LINGER - (loop.time() - last[0]))
+        while (left := stream.linger - (loop.time() - last[0])) > 0:
+            await asyncio.sleep(left)
 
     both = [loop.create_task(inwards()), loop.create_task(outwards())]
     try:

@@ -27,12 +27,21 @@ PIECE = frames.LONGEST_PAYLOAD - HEADER.size
 HELD = 4 << 20
 #: Seconds that one program may hold up the others; then its connection is closed.
 PATIENCE = 20.0
+#: Seconds: see :class:`Stream`.
+LINGER = 10.0
 
 Send = Callable[[int, bytes], Awaitable[None]]
 
 
 class Stream(Protocol):
-    """One connection to the far port."""
+    """One connection to the far port.
+
+    Attributes:
+        linger: seconds without a word from afar after which a connection ends that its program has
+            half closed: no session can pass half an end on.
+    """
+
+    linger: float
 
     async def read(self) -> bytes:
         """What came; empty at its end."""
@@ -57,6 +66,8 @@ class Link(Protocol):
 
 class MuxStream:
     """A connection among others."""
+
+    linger = LINGER
 
     def __init__(self, link: MuxLink, number: int) -> None:
         self._link, self.number = link, number
@@ -206,7 +217,9 @@ class MuxLink:
 
 
 class BasicStream:
-    """The only connection there is at a time."""
+    """The only connection there is at a time: others wait for its end, which is not told here."""
+
+    linger = LINGER / 10
 
     def __init__(self, link: BasicLink) -> None:
         self._link = link

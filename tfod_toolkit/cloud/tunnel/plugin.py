@@ -10,7 +10,7 @@ import signal
 import socket
 
 from tfod_toolkit.cloud.tunnel.channel import Pace, numbers
-from tfod_toolkit.cloud.tunnel.links import Link
+from tfod_toolkit.cloud.tunnel.links import LINGER, Link
 from tfod_toolkit.cloud.tunnel.sessions import DOCUMENT, Calls, Told
 from tfod_toolkit.errors import UnavailableError
 
@@ -149,6 +149,8 @@ class _LocalLink:
 
 class _LocalStream:
     """A connection to a port of this machine."""
+
+    linger = LINGER
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer

@@ -58,6 +58,7 @@ class SessionManager:
         self._thread = threading.Thread(target=self._run, name="session-manager", daemon=True)
         self._ready: Future[None] = Future()
         self.started: list[str] = []
+        self.on_end: Callable[[], object] = lambda: None
 
     def __enter__(self) -> SessionManager:
         self.start()
@@ -142,6 +143,14 @@ class SessionManager:
         self._tokens.pop(identity, None)
         if session:
             self._call(session.end(output))
+            self.on_end()
+
+    def forget(self, identity: str) -> None:
+        """Lose a session without a word: its connection is cut, and it cannot be resumed."""
+        session = self._sessions.pop(identity, None)
+        self._tokens.pop(identity, None)
+        if session:
+            self._soon(session.cut)
 
     def end_target(self, target: str, output: str = "") -> None:
         """End the sessions of a target that is gone."""
