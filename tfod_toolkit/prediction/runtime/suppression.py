@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+#: Boxes that are looked at together.
+_BLOCK = 64
+
+
 @dataclass(frozen=True, slots=True)
 class Suppression:
     """What a pipeline config says of it.
@@ -121,21 +125,44 @@ def greedy(boxes: NDArray[np.float32], iou_threshold: float, limit: int) -> list
     import numpy as np
 
     low, high = np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])
-    areas = np.prod(high - low, axis=1)
-    rest = np.arange(len(boxes))
+    corners = _Corners(low, high, np.prod(high - low, axis=1))
     kept: list[int] = []
-    while len(rest) and len(kept) < limit:
-        best, rest = int(rest[0]), rest[1:]
-        kept.append(best)
-        if not len(rest):
-            break
-        sides = np.minimum(high[best], high[rest]) - np.maximum(low[best], low[rest])
-        common = np.prod(np.maximum(sides, 0), axis=1)
-        union = areas[best] + areas[rest] - common
-        flat = (areas[rest] <= 0) | (areas[best] <= 0)  # overlaps nothing, as in TensorFlow
-        overlap = np.where(flat, 0.0, common / np.where(flat, 1.0, union))
-        rest = rest[overlap <= iou_threshold]
+    # As many are mostly kept of the first few as are asked for: the others are not looked at.
+    for start in range(0, len(boxes), _BLOCK):
+        rest = np.arange(start, min(start + _BLOCK, len(boxes)))
+        if kept:
+            overlaps = corners.overlaps(np.array(kept)[:, None], rest[None])
+            rest = rest[~(overlaps > iou_threshold).any(0)]
+        over = corners.overlaps(rest[:, None], rest[None]) > iou_threshold
+        out = np.zeros(len(rest), bool)
+        for place, box in enumerate(rest.tolist()):
+            if not out[place]:
+                kept.append(box)
+                if len(kept) >= limit:
+                    return kept[:limit]
+                out |= over[place]
     return kept
+
+
+@dataclass(frozen=True, slots=True)
+class _Corners:
+    """Boxes by their corners, float32[K, 2] each, and their areas, float32[K]."""
+
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
+    areas: NDArray[np.float32]
+
+    def overlaps(self, one: Any, other: Any) -> NDArray[np.float32]:
+        """Intersection over union of the boxes at two places, or at many (broadcast)."""
+        import numpy as np
+
+        sides = np.minimum(self.high[one], self.high[other])
+        sides = sides - np.maximum(self.low[one], self.low[other])
+        common = np.prod(np.maximum(sides, 0), axis=-1)
+        union = self.areas[one] + self.areas[other] - common
+        # Overlaps nothing, as in TensorFlow.
+        flat = (self.areas[one] <= 0) | (self.areas[other] <= 0)
+        return np.where(flat, np.float32(0), common / np.where(flat, np.float32(1), union))
 
 
 def _clipped(
