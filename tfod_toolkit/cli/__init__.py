@@ -27,6 +27,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "export": ("export", "Write a checkpoint as an exported model."),
     "predict": ("predict", "Find objects in pictures and draw them."),
     "serve": ("serve", "Answer pictures over HTTP, with a page to try the detector."),
+    "scan": ("scan", "Watch a camera live on a page, with a log and rules."),
     "zoo": ("zoo", "Find and fetch pretrained models."),
     "config": ("config", "Check, merge and explain pipeline configs."),
     "sidecar": ("sidecar", "Keep a training's checkpoints in S3, and restore them."),
@@ -39,6 +40,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "fetch": ("fetch", "Bring a run's model from S3."),
     "cost": ("cost", "Say what a run in the cloud cost, and what an hour costs."),
     "container": ("container", "Train as the image does, from the original's seven words."),
+    "rehearse": ("rehearse", "Walk the whole way of a run in the cloud here, without an account."),
     "doctor": ("doctor", "Say what is installed, what runs, and what to do about the rest."),
 }
 

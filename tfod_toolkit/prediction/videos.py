@@ -51,6 +51,11 @@ class Video:
         return bool(_CAMERA.fullmatch(self.name) or _STREAM.match(self.name))
 
     @property
+    def shown(self) -> str:
+        """Its name without the password of an address."""
+        return re.sub(r"//[^/@]*@", "//***@", self.name)
+
+    @property
     def path(self) -> Path:
         """A name for results and files: that of the file, or one made of the address."""
         if not self.live:
@@ -105,7 +110,7 @@ def _frames(video: Video, place: str) -> Iterator[Picture | Unreadable]:
         else:
             return
         if video.live:
-            yield Unreadable(path, f"{_shown(video)} stopped sending after {count} frames")
+            yield Unreadable(path, f"{video.shown} stopped sending after {count} frames")
         elif count == 0 or count < 0.98 * expected - 1:  # containers round their counts
             yield Unreadable(
                 path,
@@ -229,9 +234,4 @@ def _why_closed(video: Video) -> str:
         return f"{shown(video.path)} is not a video that can be read, or its end is missing"
     if _CAMERA.fullmatch(video.name):
         return f"there is no {video.name}, or another program has it"
-    return f"{_shown(video)} does not answer, or sends no video"
-
-
-def _shown(video: Video) -> str:
-    """A stream's address without the password in it."""
-    return re.sub(r"//[^/@]*@", "//***@", video.name)
+    return f"{video.shown} does not answer, or sends no video"

@@ -6,11 +6,13 @@ import hmac
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
+from tfod_toolkit.prediction import color_of
 from tfod_toolkit.web.settings import Limits
 from tfod_toolkit.web.uploads import BodyLimit, RefusedError
 
@@ -60,6 +62,14 @@ def add_pages(app: FastAPI, files: Mapping[str, str]) -> None:
         @app.get(path, include_in_schema=False)
         async def page(content: bytes = content, kind: str = kind) -> Response:
             return Response(content, media_type=kind, headers=PAGE_HEADERS)
+
+
+def class_facts(names: Mapping[int, str]) -> list[dict[str, Any]]:
+    """What a page needs to know of classes: id, name and colour."""
+    return [
+        {"id": number, "name": name, "color": "#{:02x}{:02x}{:02x}".format(*color_of(number))}
+        for number, name in names.items()
+    ]
 
 
 def check_token(request: Request, token: str | None) -> None:

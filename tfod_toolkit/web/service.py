@@ -16,8 +16,14 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from tfod_toolkit.errors import UsageError
-from tfod_toolkit.prediction import Detector, Wish, color_of, draw_detections, parse_confidence
-from tfod_toolkit.web.application import PAGE_HEADERS, add_pages, check_token, new_application
+from tfod_toolkit.prediction import Detector, Wish, draw_detections, parse_confidence
+from tfod_toolkit.web.application import (
+    PAGE_HEADERS,
+    add_pages,
+    check_token,
+    class_facts,
+    new_application,
+)
 from tfod_toolkit.web.batching import Batching
 from tfod_toolkit.web.description import description_page
 from tfod_toolkit.web.measures import Measures
@@ -152,14 +158,10 @@ class Service:
 
     def facts(self) -> dict[str, Any]:
         """What the page needs to know."""
-        classes = [
-            {"id": number, "name": name, "color": "#{:02x}{:02x}{:02x}".format(*color_of(number))}
-            for number, name in self.detector.names.items()
-        ]
         limits = self.settings.limits
         return {
             "name": self.settings.name,
-            "classes": classes,
+            "classes": class_facts(self.detector.names),
             "min_confidence": self.settings.min_confidence,
             "limits": {"bytes": limits.body, "pixels": limits.pixels, "side": limits.side},
         }

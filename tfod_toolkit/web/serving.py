@@ -47,13 +47,9 @@ def serve(request: ServeRequest, say: Callable[[str], None]) -> None:
         ConfigError: a part of the installation is absent, or the model cannot be used.
         MissingInputError: there is no such model.
     """
-    try:
-        import uvicorn
-        from fastapi import FastAPI  # noqa: F401 -- is it there?
-    except ImportError as error:
-        raise ConfigError(
-            f"the service needs {error.name}", "install it: `pip install tfod-toolkit[serve]`"
-        ) from error
+    check_installed()
+    import uvicorn
+
     from tfod_toolkit.export import load_exported
     from tfod_toolkit.prediction import Detector, Wanted
     from tfod_toolkit.web.service import create_app
@@ -67,12 +63,32 @@ def serve(request: ServeRequest, say: Callable[[str], None]) -> None:
         app = create_app(
             detector, lambda: load_exported(request.model, request.labels), request.settings
         )
-        host, port = listening.getsockname()[:2]
-        say(f"http://{_shown(host)}:{port}/ (Ctrl-C ends it)")
+        say(f"{address(listening)} (Ctrl-C ends it)")
         config = uvicorn.Config(
             app, log_level=logging.WARNING, access_log=False, timeout_graceful_shutdown=30
         )
         uvicorn.Server(config).run(sockets=[listening])
+
+
+def check_installed() -> None:
+    """Refuse to serve without the packages for it.
+
+    Raises:
+        ConfigError: which is not there.
+    """
+    try:
+        import uvicorn  # noqa: F401 -- is it there?
+        from fastapi import FastAPI  # noqa: F401 -- as above
+    except ImportError as error:
+        raise ConfigError(
+            f"the service needs {error.name}", "install it: `pip install tfod-toolkit[serve]`"
+        ) from error
+
+
+def address(listening: socket.socket) -> str:
+    """What a browser is told to find a socket that listens."""
+    host, port = listening.getsockname()[:2]
+    return f"http://{_shown(host)}:{port}/"
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -1,0 +1,1 @@
+"""``tfod scan``: a camera watched live, with a log, rules, and frames kept for labelling."""
