@@ -19,7 +19,7 @@ import tomllib
 
 PROJECT = Path(__file__).resolve().parents[1]
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
-EXTRAS = ("train", "tfod", "fast", "serve", "track", "dev")
+EXTRAS = ("train", "tfod", "fast", "serve", "track", "rehearsal", "beam", "dev")
 #: Published as source alone, so not to be resolved for another Python than this one.
 SOURCES = {"python-terraform": "0.10.1"}
 
