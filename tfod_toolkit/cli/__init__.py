@@ -40,6 +40,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "fetch": ("fetch", "Bring a run's model from S3."),
     "cost": ("cost", "Say what a run in the cloud cost, and what an hour costs."),
     "container": ("container", "Train as the image does, from the original's seven words."),
+    "rehearse": ("rehearse", "Walk the whole way of a run in the cloud here, without an account."),
     "doctor": ("doctor", "Say what is installed, what runs, and what to do about the rest."),
 }
 

@@ -52,7 +52,13 @@ TRAINING_OPTIONS = (
 @click.option(
     "--checkpoint-every", type=click.IntRange(1), help="Steps between checkpoints, beside:"
 )
-@click.option("--checkpoint-minutes", type=float, default=5.0, help="Minutes between checkpoints.")
+@click.option(
+    "--checkpoint-minutes",
+    type=float,
+    default=5.0,
+    envvar="TFOD_CHECKPOINT_MINUTES",
+    help="Minutes between checkpoints.",
+)
 @click.option(
     "--keep", type=click.IntRange(1), default=3, help="Checkpoints to keep beside the best one."
 )

@@ -239,7 +239,8 @@ class Capacity:
             each.instance for each in group.instance_states if each.instance.id not in before
         )
         # moto forgets which type a group of several has chosen: the first one it is.
-        facts = self._facts(_types(group)[0])
+        made.instance_type = _types(group)[0]
+        facts = self._facts(made.instance_type)
         prefix = f"{self._ecs.prefix}:container-instance/{provider.cluster}"
         host = Host.registered(prefix, made.id, provider.name, facts)
         self._ecs.hosts[host.arn] = host

@@ -4,9 +4,10 @@ usage: python -m tfod_toolkit.rehearsal.emulator PORT_FILE [SETTINGS]
 
 Writes its port to a file when it serves, and runs until its standard input is closed, which
 happens when whoever started it goes. SETTINGS is JSON: ``work``, the folder of the tasks' volumes;
-``region``; ``delays`` (:class:`~tfod_toolkit.rehearsal.capacity.Delays`); ``images``, entry points
-by the end of their repository's name; ``environment``, variables that every container is given
-beside its own. Without SETTINGS there are no hosts, and ECS is moto's.
+``region``; ``delays`` (:class:`~tfod_toolkit.rehearsal.capacity.Delays`); ``images``
+(:class:`~tfod_toolkit.rehearsal.process.Image`) by the end of their repository's name;
+``environment``, variables that every container is given beside its own. Without SETTINGS there are
+no hosts, and ECS is moto's.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Settings:
     work: Path
     region: str = "eu-west-1"
     delays: Delays = field(default_factory=Delays)
-    images: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    images: Mapping[str, Image] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -56,7 +57,7 @@ class Settings:
             Path(told["work"]),
             told.get("region", "eu-west-1"),
             Delays(**told.get("delays", {})),
-            {name: tuple(words) for name, words in told.get("images", {}).items()},
+            {name: Image(**image) for name, image in told.get("images", {}).items()},
             told.get("environment", {}),
         )
 
@@ -100,9 +101,7 @@ class Account:
     def image(self, reference: str) -> Image | None:
         """What an image holds: those of the settings were pushed, and no others."""
         name = reference.partition("@")[0].rpartition("/")[2].partition(":")[0]
-        if _NEVER_PUSHED in reference or name not in self._settings.images:
-            return None
-        return Image(self._settings.images[name])
+        return None if _NEVER_PUSHED in reference else self._settings.images.get(name)
 
     def environment(self, task: Task, container: Container) -> Mapping[str, str]:
         """What ECS's agent gives every container, and where this AWS is."""
@@ -200,8 +199,9 @@ def serve(app: App) -> Any:
 def main(words: list[str]) -> None:
     """Serve, and write the port to the file that was named."""
     os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
-    for noisy in ("werkzeug", "moto"):  # every request; every failure of a state machine
-        logging.getLogger(noisy).setLevel(logging.CRITICAL)
+    # Not every request; nor every failure of a state machine, with all of its definition.
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    logging.getLogger("moto.stepfunctions").setLevel(logging.CRITICAL)
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
     gaps.fill()

@@ -144,7 +144,7 @@ class Host:
             "registeredAt": self.since,
             "runningTasksCount": sum(each.status == "RUNNING" for each in held),
             "pendingTasksCount": sum(each.status == "PENDING" for each in held),
-            "attributes": [{"name": "ecs.instance-type", "value": self.type}],
+            "attributes": {"ecs.instance-type": self.type},  # a list of pairs once moto sends it
             "registeredResources": _resources(self.cpu, self.memory, self.gpus),
             "remainingResources": _resources(
                 self.cpu - taken[0], self.memory - taken[1], self.gpus - taken[2]
