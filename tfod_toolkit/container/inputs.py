@@ -134,6 +134,9 @@ class Inputs:
         missing = [name for name in listing if not note.holds(folder / name, listing[name])]
         size = sum(listing[name].size for name in listing)
         self._done = size - sum(listing[name].size for name in missing)
+        for path in folder.iterdir():  # of records that were there before
+            if (is_record_file(path) or path.name == INFO) and path.name not in listing:
+                path.unlink()
         if not missing:
             self.say(f"{transfers.prefix.url} is in {folder} already")
             return
@@ -144,9 +147,6 @@ class Inputs:
         for name in missing:
             self._bring_one(transfers, folder / name, name, size, journals[name])
             note.add(folder / name, listing[name])
-        for path in folder.iterdir():  # of records that were there under these names before
-            if is_record_file(path) and path.name not in listing:
-                path.unlink()
         seconds = max(time.monotonic() - began, 1e-3)
         brought = self._done - before
         self.say(
