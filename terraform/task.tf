@@ -86,6 +86,8 @@ locals {
     resourceRequirements = [{ type = "GPU", value = tostring(var.gpus) }]
     environment = concat(local.sidecar_environment, [
       { name = "TFOD_ZOO_CACHE", value = "${local.workdir}/models" },
+      # It has a container of its own.
+      { name = "TFOD_TENSORBOARD_PORT", value = "0" },
     ])
     mountPoints = [
       local.run_mount,
