@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,6 +88,25 @@ TRAINING_OPTIONS = (
     default="auto",
     help="How several GPUs sum their gradients.",
 )
+@click.option(
+    "--max-hours",
+    type=click.FloatRange(0, min_open=True),
+    envvar="TFOD_MAX_HOURS",
+    help="When it is ended, from now, whatever it does; exit code 75.",
+)
+@click.option(
+    "--deadline",
+    metavar="TIME",
+    envvar="TFOD_DEADLINE",
+    help="When it is ended, such as 2030-01-31T12:00:00Z.",
+)
+@click.option(
+    "--stall-minutes",
+    type=click.FloatRange(0),
+    default=30.0,
+    envvar="TFOD_STALL_MINUTES",
+    help="End it, with exit code 69, where no step was taken for so long; 0: never.",
+)
 @click.option("--fresh", is_flag=True, help="Start over, whatever the run's folder holds.")
 def command(
     run: Path | None,
@@ -94,6 +114,9 @@ def command(
     export_dir: Path | None,
     evaluate_every: int | None,
     precision: str | None,
+    max_hours: float | None,
+    deadline: str | None,
+    stall_minutes: float,
     fresh: bool,
     **words: Any,
 ) -> None:
@@ -106,7 +129,9 @@ def command(
     from tfod_toolkit.runs.train import TrainRequest, train
     from tfod_toolkit.training import Interruption
     from tfod_toolkit.training.progress import Progress
+    from tfod_toolkit.training.watchdog import Watchdog, deadline_of
 
+    when, limit = deadline_of(max_hours, deadline)
     options = {name: words.pop(name) for name in TRAINING_OPTIONS}
     with_batch = None
     if words["batch_size"] == AUTO:
@@ -125,8 +150,13 @@ def command(
             for name, value in click.get_current_context().params.items()
         },
     )
-    with Interruption() as interruption:
-        train(request, interruption, Progress())
+    with (
+        Interruption() as interruption,
+        Watchdog(
+            interruption, deadline=when, limit=limit, stall_seconds=stall_minutes * 60
+        ) as watchdog,
+    ):
+        train(replace(request, watchdog=watchdog), interruption, Progress())
 
 
 def _with_batch(words: dict[str, Any], batch: int) -> Resolved:

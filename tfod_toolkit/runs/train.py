@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tfod_toolkit.training import Interruption
     from tfod_toolkit.training.loop import Trainer
     from tfod_toolkit.training.progress import Progress
+    from tfod_toolkit.training.watchdog import Watchdog
 
 #: Evaluations in a run, where their interval is not given, and the shortest such interval.
 EVALUATIONS, SHORTEST_INTERVAL = 10, 500
@@ -43,6 +44,7 @@ class TrainRequest:
         fresh: start over, whatever the folder holds.
         options: further fields of :class:`TrainSettings` by name.
         arguments: the command's words, for the manifest.
+        watchdog: ends a run that hangs, where there is one.
     """
 
     resolved: Resolved
@@ -53,6 +55,7 @@ class TrainRequest:
     fresh: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    watchdog: Watchdog | None = None
 
 
 def train(request: TrainRequest, interruption: Interruption, progress: Progress) -> Manifest:
@@ -92,7 +95,7 @@ def train(request: TrainRequest, interruption: Interruption, progress: Progress)
             return before
         manifest = _start(request, found)
         try:
-            _carry_out(request.folder, settings, manifest, interruption, progress)
+            _carry_out(request, settings, manifest, interruption, progress)
         except StopNow:
             error = interruption.as_error()
             manifest.end(INTERRUPTED, error.message)
@@ -218,7 +221,7 @@ def _start(request: TrainRequest, found: Mapping[str, Any]) -> Manifest:
 
 
 def _carry_out(
-    folder: RunFolder,
+    request: TrainRequest,
     settings: TrainSettings,
     manifest: Manifest,
     interruption: Interruption,
@@ -229,8 +232,8 @@ def _carry_out(
     from tfod_toolkit.runs.completion import complete, report
     from tfod_toolkit.training.loop import Trainer
 
-    began = time.monotonic()
-    trainer = Trainer(settings, interruption, progress)
+    began, folder = time.monotonic(), request.folder
+    trainer = Trainer(settings, interruption, progress, request.watchdog)
     _restore_fine_tune(trainer, progress)
     if trainer.resumed_at:
         progress.say(f"going on from step {trainer.resumed_at:,}")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 
-from tfod_toolkit.errors import Interrupted
+from tfod_toolkit.errors import Interrupted, TfodError
 
 
 class StopNow(BaseException):
@@ -30,6 +31,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self._signal: signal.Signals | None = None
+        self._error: TfodError | None = None
         self._protected = 0
         self._previous: dict[int, object] = {}
 
@@ -54,8 +56,16 @@ class Interruption:
         """Whether a signal has come."""
         return self._signal is not None
 
-    def as_error(self) -> Interrupted:
-        """The error that ends the run: exit code 75."""
+    def end_with(self, error: TfodError) -> None:
+        """Ask for the end from another thread, as SIGTERM does, with a reason of its own."""
+        if not self.requested:
+            self._error = error
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def as_error(self) -> TfodError:
+        """The error that ends the run: exit code 75, unless another one was given."""
+        if self._error:
+            return self._error
         name = self._signal.name if self._signal else "a signal"
         return Interrupted(
             f"interrupted by {name}; what was saved is whole",
@@ -86,6 +96,7 @@ class Interruption:
         first = not self.requested
         self._signal = signal.Signals(number)
         if first:
-            sys.stderr.write(f"\n{self._signal.name}: stopping at the next safe point\n")
+            why = self._error.message if self._error else self._signal.name
+            sys.stderr.write(f"\n{why}: stopping at the next safe point\n")
         if not self._protected:
             raise StopNow

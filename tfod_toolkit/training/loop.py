@@ -18,6 +18,7 @@ from tfod_toolkit.training.metrics import MetricsLog
 from tfod_toolkit.training.progress import Pace
 from tfod_toolkit.training.settings import TrainOutcome
 from tfod_toolkit.training.steps import TrainingSteps
+from tfod_toolkit.training.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,9 +45,14 @@ class Trainer:
     """
 
     def __init__(
-        self, settings: TrainSettings, interruption: Interruption, progress: Progress
+        self,
+        settings: TrainSettings,
+        interruption: Interruption,
+        progress: Progress,
+        watchdog: Watchdog | None = None,
     ) -> None:
         self._settings = settings
+        self._watchdog = watchdog or Watchdog(interruption)
         self._interruption = interruption
         self._progress = progress
         seed = 0 if settings.deterministic and settings.seed is None else settings.seed
@@ -121,9 +127,10 @@ class Trainer:
         if step < total:
             self._progress.working("reading records and tracing the training step")
             self._steps = TrainingSteps(self.learner)
-            self._steps.trace()
+            with self._watchdog.taking_steps(step):
+                self._steps.trace()
         while step < total and not self._out_of_patience():
-            with self._interruption.protected():
+            with self._watchdog.taking_steps(step), self._interruption.protected():
                 step = self._take_block(step)
                 stopping = self._agreed_to_stop()
                 if stopping or self._checkpoint_due(step) or self._evaluation_due(step):
