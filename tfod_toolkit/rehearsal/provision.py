@@ -163,7 +163,11 @@ def containers(region: str, bucket: str, group: str) -> list[dict[str, Any]]:
         "name": "tfod", "image": images(region)["tfod"], "essential": True, "memory": 8192,
         "dependsOn": [{"containerName": "backup", "condition": "START"}], "stopTimeout": 60,
         "resourceRequirements": [{"type": "GPU", "value": "1"}],
-        "environment": [*environment, {"name": "TFOD_ZOO_CACHE", "value": f"{WORKDIR}/models"}],
+        "environment": [
+            *environment,
+            {"name": "TFOD_ZOO_CACHE", "value": f"{WORKDIR}/models"},
+            {"name": "TFOD_TENSORBOARD_PORT", "value": "0"},
+        ],
         "mountPoints": [
             run,
             {"sourceVolume": "records", "containerPath": f"{WORKDIR}/records"},

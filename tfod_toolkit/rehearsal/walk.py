@@ -258,6 +258,5 @@ def _containers_environment(folder: Path) -> dict[str, Any]:
     return {
         "TFOD_ZOO_MIRROR": os.fspath(folder / "mirror"),
         "TFOD_CHECKPOINT_MINUTES": CHECKPOINT_MINUTES,
-        "TFOD_TENSORBOARD_PORT": "0",
         "TF_CPP_MIN_LOG_LEVEL": "2",
     }

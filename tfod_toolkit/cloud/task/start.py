@@ -23,6 +23,8 @@ HOME = "/opt/tfod"
 #: ECS takes no longer overrides.
 LONGEST_OVERRIDES = 8192
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")
+#: From the deadline, when the state machine stops the task, to the trainer's own end.
+LATE = timedelta(minutes=3)
 #: Tries of a start whose answer was lost; AWS knows the second one by its name.
 TRIES = 4
 
@@ -113,7 +115,7 @@ def check_records_among(names: Iterable[str], url: str) -> None:
         )
 
 
-def overrides(request: Request) -> dict[str, Any]:
+def overrides(request: Request, deadline: datetime | None = None) -> dict[str, Any]:
     """What a run changes of the stack's task, in Step Functions' spelling."""
     job = [{"Name": "M1L0_JOBID", "Value": request.run}]
     words = [
@@ -125,11 +127,16 @@ def overrides(request: Request) -> dict[str, Any]:
         request.override,
         request.hparams,
     ]
-    more = [{"Name": "TFOD_SET", "Value": "\n".join(request.assignments)}]
+    more = []
+    if request.assignments:
+        more.append({"Name": "TFOD_SET", "Value": "\n".join(request.assignments)})
+    if deadline:  # the trainer ends by itself where the state machine does not come to stop it
+        late = deadline + LATE
+        more.append({"Name": "TFOD_DEADLINE", "Value": f"{late:%Y-%m-%dT%H:%M:%SZ}"})
     trainer = {
         "Name": TRAINER,
         "Command": words,
-        "Environment": [*job, *(more if request.assignments else [])],
+        "Environment": [*job, *more],
     }
     others = [{"Name": name, "Environment": job} for name in ("restore", "backup")]
     found = {"ContainerOverrides": [trainer, *others]}
@@ -150,14 +157,15 @@ def start(cloud: Cloud, request: Request, *, resume: bool = False) -> Run:
         TfodError: AWS refuses.
     """
     number, now = _number(cloud, request.run, resume=resume)
+    deadline = now + timedelta(hours=request.max_hours)
     words = json.dumps(
         {
             "run": request.run,
-            "deadline": f"{now + timedelta(hours=request.max_hours):%Y-%m-%dT%H:%M:%SZ}",
+            "deadline": f"{deadline:%Y-%m-%dT%H:%M:%SZ}",
             "capacity": request.capacity,
             "attempts": request.attempts,
             "wait_seconds": request.wait_seconds,
-            "overrides": overrides(request),
+            "overrides": overrides(request, deadline),
         }
     )
     name = request.run if number == 1 else f"{request.run}{AGAIN}{number}"
