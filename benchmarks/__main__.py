@@ -22,6 +22,8 @@ SLOW = {
     "transfer": "fine-tuning a zoo model against training from nothing, in steps",
     "predict": "pictures a second and start-up beside the original loop (needs BCCD)",
     "serve": "the service under 8 clients and malformed uploads (needs BCCD)",
+    "tiles": "recall on large scenes of small things, with tiles and without (needs BCCD)",
+    "yolo": "pictures a second beside Ultralytics YOLO11n (needs BCCD, and its own environment)",
     "sidecar": "the sidecar: kills, memory, a slow link, failures, beside aws s3 sync and s5cmd",
     "bccd": "mAP on real blood cells, three seeds and the preset (an hour and more)",
 }
