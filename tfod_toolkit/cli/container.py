@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import click
@@ -76,4 +77,8 @@ def command(
 
     line = ProgressLine()
     settings = Settings(host, port, inputs, region, line.show, line.say)
-    return work(Job.of_words(words, list(VERBS)), settings, train)
+    try:
+        return work(Job.of_words(words, list(VERBS)), settings, train)
+    finally:
+        # How it ended is decided: a signal while the process winds down must not change that.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
