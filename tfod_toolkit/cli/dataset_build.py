@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from tfod_toolkit.cli.dataset_common import (
     source_options,
     split_options,
 )
+from tfod_toolkit.errors import UsageError
 
 if TYPE_CHECKING:
     from tfod_toolkit.dataset.build import BuildReport
@@ -44,6 +46,19 @@ if TYPE_CHECKING:
     show_default=True,
     help="How images are proven whole: decoded, or by their headers and ends, which is faster.",
 )
+@click.option(
+    "--runner",
+    type=click.Choice(["local", "beam"]),
+    default="local",
+    show_default=True,
+    help="Who converts the images: this machine, or an Apache Beam pipeline.",
+)
+@click.option(
+    "--beam-options",
+    metavar="WORDS",
+    help="Beam's own options, as one word; otherwise its direct runner, on all cores. "
+    'For example "--runner=FlinkRunner --flink_master=host:8081".',
+)
 @click.option("--allow-bad", is_flag=True, help="Exit with 0 although something was left out.")
 @click.option("--json", "as_json", is_flag=True, help="Print dataset.json instead of a table.")
 def command(
@@ -60,6 +75,8 @@ def command(
     clip: bool,
     max_side: int | None,
     look: str,
+    runner: str,
+    beam_options: str | None,
     allow_bad: bool,
     as_json: bool,
 ) -> None:
@@ -70,10 +87,14 @@ def command(
     is 65 unless --allow-bad is given. A build that is interrupted goes on where it stopped when
     the same command is given again.
     """
+    from tfod_toolkit.dataset.beam import DIRECT
     from tfod_toolkit.dataset.build import BuildSettings, build_records
     from tfod_toolkit.dataset.labels import choose_classes
     from tfod_toolkit.dataset.pixels import ImageSettings
 
+    if beam_options and runner != "beam":
+        raise UsageError("--beam-options are for --runner beam", "add --runner beam")
+    beam = shlex.split(beam_options) if beam_options else DIRECT
     settings = BuildSettings(
         format=format_,
         split=split,
@@ -86,7 +107,8 @@ def command(
         images=images,
     )
     with interruptible("the same command goes on from there"), progress_bar("images") as progress:
-        report = build_records(source, out, settings, progress)
+        chosen = beam if runner == "beam" else None
+        report = build_records(source, out, settings, progress, chosen)
     count = say(report.notes, report.faults)
     if as_json:
         click.echo((out / "dataset.json").read_text(encoding="utf-8"), nl=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from tfod_toolkit.dataset.records import (
     find_records,
     split_file_names,
 )
-from tfod_toolkit.dataset.shards import Converter, Shards, digest_notes, write_split
+from tfod_toolkit.dataset.shards import Converter, Labour, Shards, digest_notes, write_split
 from tfod_toolkit.dataset.splits import SplitSettings, assign_splits
 from tfod_toolkit.dataset.staging import staged
 from tfod_toolkit.dataset.tfrecord import fingerprint
@@ -138,7 +138,11 @@ class BuildReport:
 
 
 def build_records(
-    source: Path, out: Path, settings: BuildSettings, progress: Progress | None = None
+    source: Path,
+    out: Path,
+    settings: BuildSettings,
+    progress: Progress | None = None,
+    beam: Sequence[str] | None = None,
 ) -> BuildReport:
     """Build records of a folder of annotated images; whole or not at all.
 
@@ -150,6 +154,8 @@ def build_records(
         out: the folder for the records; records that it has from before are replaced.
         settings: how.
         progress: called with the images done and their whole number (0 while it is not known).
+        beam: the options of an Apache Beam pipeline that reads, checks and converts the images;
+            ``None``: all cores of this machine. The records are the same.
 
     Raises:
         MissingInputError: there is no source, or nothing of the format in it.
@@ -166,7 +172,7 @@ def build_records(
         with storing(out):
             index = open_index(where, work, progress)
             try:
-                report = _build(index, stage, source, settings, progress)
+                report = _build(index, stage, source, settings, Labour(progress, beam))
             finally:
                 close_index(index)
         _write_info(stage, report, source, settings)
@@ -183,7 +189,7 @@ def build_index(
 ) -> BuildReport:
     """Build records of a dataset that is read already; whole or not at all."""
     with staged(out, _REPLACED) as stage:
-        report = _build(index, stage, source, settings, progress)
+        report = _build(index, stage, source, settings, Labour(progress))
         _write_info(stage, report, source, settings)
     find_records(out, need=tuple(report.splits))
     return report
@@ -195,7 +201,7 @@ def _write_info(stage: Path, report: BuildReport, source: Path, settings: BuildS
 
 
 def _build(
-    index: Index, stage: Path, source: Path, settings: BuildSettings, progress: Progress | None
+    index: Index, stage: Path, source: Path, settings: BuildSettings, labour: Labour
 ) -> BuildReport:
     if not index.count():
         raise _nothing(f"no image of {source} can be used", list(index.faults()))
@@ -225,7 +231,7 @@ def _build(
             settings.image,
         ),
         sum(totals.values()),
-        progress,
+        labour,
     )
     counts: dict[str, SplitCounts] = {}
     for name in (TRAINING, TESTING):

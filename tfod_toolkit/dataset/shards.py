@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfod_toolkit.dataset.annotations import Note
+from tfod_toolkit.dataset.beam import in_order_on_beam
 from tfod_toolkit.dataset.conversion import Batch, ConvertSettings, convert_packed
 from tfod_toolkit.dataset.index import KEPT_NOTES, Index, Progress
 from tfod_toolkit.dataset.parallel import in_order
@@ -31,6 +32,19 @@ _BATCH = 64
 _NAMED = 3
 
 
+@dataclass(frozen=True, slots=True)
+class Labour:
+    """Who does the work, and who is told of it.
+
+    Attributes:
+        progress: is called with the images done and their whole number.
+        beam: the options of an Apache Beam pipeline; ``None``: all cores of this machine.
+    """
+
+    progress: Progress | None = None
+    beam: Sequence[str] | None = None
+
+
 @dataclass
 class Converter:
     """Converts samples on all cores, in order, and keeps what is said about them.
@@ -39,14 +53,14 @@ class Converter:
         index: of the samples.
         settings: how they become records.
         total: how many there are in all splits.
-        progress: is told.
+        labour: who does it.
         done: how many are done.
     """
 
     index: Index
     settings: ConvertSettings
     total: int
-    progress: Progress | None
+    labour: Labour
     done: int = 0
 
     def converted(self, split: str, skip: int, folder: Path) -> Iterator[Batch]:
@@ -56,14 +70,24 @@ class Converter:
         order = "draw, image" if split == TRAINING else "known, image"
         rows = self.index.packed("known", "part = ?", order, (split,), skip)
         keep = "INSERT INTO digests VALUES (?, ?, ?)"
-        for batch in in_order(partial(convert_packed, self.settings, folder), rows, chunk=_BATCH):
+        for batch in self._batches(partial(convert_packed, self.settings, folder), rows, folder):
             self.index.say(batch.said)
             found = [(digest, split, image) for digest, image in batch.digests]
             self.index.database.executemany(keep, found)
             self.done += batch.samples
-            if self.progress:
-                self.progress(self.done, self.total)
+            if self.labour.progress:
+                self.labour.progress(self.done, self.total)
             yield batch
+
+    def _batches(
+        self,
+        convert: Callable[[Sequence[tuple[bytes, str]]], Batch],
+        rows: Iterable[tuple[bytes, str]],
+        folder: Path,
+    ) -> Iterator[Batch]:
+        if self.labour.beam is None:
+            return in_order(convert, rows, chunk=_BATCH)
+        return in_order_on_beam(convert, rows, folder, self.labour.beam, chunk=_BATCH)
 
 
 @dataclass
