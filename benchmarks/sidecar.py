@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.sidecar_servers import link, sink
+from tfod_toolkit.dataset.parallel import cores
 
 LATENCY, RATE = 0.1, 100e6
 GB = 1_000_000_000
@@ -117,6 +118,12 @@ def high_water(process: subprocess.Popen[str]) -> float:
     """The most memory that a process has had, in MB."""
     lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1e3 for line in lines if line.startswith("VmHWM"))
+
+
+def processor_seconds(process: subprocess.Popen[str]) -> float:
+    """What a process has used of the cores so far."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def kills(times: int = 50) -> None:
@@ -283,10 +290,11 @@ def restore() -> None:
 def stall(pairs: int = 3, seconds: float = 40.0) -> None:
     """Steps of a training that saves, with a sidecar beside it and without, in turns.
 
-    The trainer: products of matrices on every core, and 50 MB saved every 5 seconds. The link's
-    other end is this process; on 2 cores that takes its share too, so it is there both times.
+    The trainer: products of matrices on every core, and 50 MB saved every 5 seconds. The far end
+    of the link is this process, too: on few cores it takes more of them than the sidecar, whose own
+    share is printed beside the ratio.
     """
-    ratios = []
+    ratios, shares = [], []
     with sink() as (port, _), link(port, LATENCY, RATE) as far:
         for _ in range(pairs):
             rates = []
@@ -298,11 +306,12 @@ def stall(pairs: int = 3, seconds: float = 40.0) -> None:
                                           endpoint=f"http://127.0.0.1:{far}")  # fmt: skip
                     rates.append(_steps(folder, seconds))
                     if process is not None:
+                        shares.append(processor_seconds(process) / seconds / cores())
                         end(process)
             ratios.append(rates[1] / rates[0])
-            print(f"  {rates[0]:.2f} steps a second without, {rates[1]:.2f} with: {ratios[-1]:.3f}",
-                  flush=True)  # fmt: skip
-    print(f"  median {statistics.median(ratios):.3f}")
+            print(f"  {rates[0]:.2f} steps a second without, {rates[1]:.2f} with: {ratios[-1]:.3f};"
+                  f" the sidecar took {shares[-1]:.2%} of the cores", flush=True)  # fmt: skip
+    print(f"  medians {statistics.median(ratios):.3f}, {statistics.median(shares):.2%}")
 
 
 def _steps(folder: Path, seconds: float) -> float:
