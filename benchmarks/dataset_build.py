@@ -161,10 +161,12 @@ def rates(
     """Print pictures a second of both, and the ratios."""
     few, many = counts
     processor: dict[str, list[float]] = {"ours": [], "TFOD's": []}
+    whole: dict[str, list[float]] = {"ours": [], "TFOD's": []}
 
     def rate(whose: str, measure: Callable[[int], Cost]) -> float:
         most, least = measure(many), measure(few)
         processor[whose].append((most[1] - least[1]) / (many - few))
+        whole[whose].append(most[0])
         return (many - few) / (most[0] - least[0])
 
     mine, theirs = pairs(ROUNDS, lambda _: rate("ours", run), lambda _: rate("TFOD's", other))
@@ -174,7 +176,9 @@ def rates(
         )
     busy = cores() * median_ratio(processor["TFOD's"], processor["ours"])
     print(f"  {what}: {median_ratio(mine, theirs):.2f} times TFOD's rate by the clock,", end=" ")
-    print(f"{busy:.2f} by the processor's time on {cores()} cores", flush=True)
+    print(f"{busy:.2f} by the processor's time on {cores()} cores;", end=" ")
+    ratio = median_ratio(whole["TFOD's"], whole["ours"])
+    print(f"the whole command, start included, for {many:,}: {ratio:.2f}", flush=True)
 
 
 def look_at(look: str, bar: float) -> None:
