@@ -24,7 +24,11 @@ SLOW = {
     "serve": "the service under 8 clients and malformed uploads (needs BCCD)",
     "tiles": "recall on large scenes of small things, with tiles and without (needs BCCD)",
     "yolo": "pictures a second beside Ultralytics YOLO11n (needs BCCD, and its own environment)",
+    "flat": "memory of `tfod predict` over 10,000 pictures (needs BCCD)",
+    "interruptions": "runs in the rehearsed cloud, interrupted 20 times each way (15 minutes)",
+    "cold_start": "the image from `docker run` to its first step (needs docker, and `make image`)",
     "sidecar": "the sidecar: kills, memory, a slow link, failures, beside aws s3 sync and s5cmd",
+    "tunnel": "the tunnel: requests at once, cuts, a silent network, programs that do not read",
     "bccd": "mAP on real blood cells, three seeds and the preset (an hour and more)",
 }
 

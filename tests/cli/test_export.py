@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from click.testing import CliRunner
 
+from tests.prediction.conftest import encoded, scene
+from tests.prediction.conftest import red_model as red_model  # noqa: PLC0414 -- a fixture
 from tfod_toolkit.cli.export import command
+from tfod_toolkit.errors import MissingInputError
 from tfod_toolkit.export import INPUT_TYPES, ExportRequest
 
 
@@ -24,6 +29,30 @@ def test_its_words_reach_the_room(monkeypatch, tmp_path):
     assert result.exit_code == 0, result.output
     assert result.output == f"exporting ckpt-5\nexported model: {tmp_path / 'out'}\n"
     assert asked == [ExportRequest(tmp_path, "5", tmp_path / "out", "tf_example", None, None, True)]
+
+
+def test_the_faster_runtime_is_prepared(monkeypatch, red_model, tmp_path, sample_records):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    exported = shutil.copytree(red_model, tmp_path / "exported_model")
+    monkeypatch.setattr("tfod_toolkit.export.export_checkpoint", lambda request, say: exported)
+    words = [str(tmp_path), "--runtime", "openvino"]
+    refused = CliRunner().invoke(command, words).exception
+    assert isinstance(refused, MissingInputError)
+    assert refused.message.endswith("the records are not where the pipeline config says")
+    assert "--pictures" in refused.hint
+    with (exported / "pipeline.config").open("a") as file:
+        file.write(
+            "eval_input_reader { tf_record_input_reader { "
+            f'input_path: "{sample_records}/testing.record" }} }}\n'
+        )
+    result = CliRunner().invoke(command, words)
+    assert result.exit_code == 0, result.exception
+    assert "prepared for OpenVINO, which finds the same (pictures compared: 4)" in result.output
+    shutil.rmtree(exported / "openvino")
+    (tmp_path / "a.png").write_bytes(encoded(scene()))
+    result = CliRunner().invoke(command, [*words, "--pictures", str(tmp_path / "a.png")])
+    assert "(pictures compared: 1)" in result.output
+    assert (exported / "openvino" / "model.xml").is_file()
 
 
 def test_its_input_types_are_the_rooms():

@@ -30,6 +30,18 @@ import click
 @click.option(
     "--labels", type=click.Path(path_type=Path), help="The label map.  [default: the run's]"
 )
+@click.option(
+    "--runtime",
+    type=click.Choice(["tensorflow", "openvino"]),
+    default="tensorflow",
+    help="openvino: prepare that, too, and compare what both find.",
+)
+@click.option(
+    "--pictures",
+    multiple=True,
+    metavar="FILE|DIR",
+    help="What runtimes are compared on.  [default: pictures of the records]",
+)
 @click.option("--overwrite", is_flag=True, help="Replace an exported model that is there.")
 def command(
     run: Path,
@@ -38,6 +50,8 @@ def command(
     input_type: str,
     config: Path | None,
     labels: Path | None,
+    runtime: str,
+    pictures: tuple[str, ...],
     overwrite: bool,
 ) -> None:
     """Write a checkpoint as an exported model.
@@ -50,3 +64,8 @@ def command(
     request = ExportRequest(run, checkpoint, out, input_type, config, labels, overwrite)
     folder = export_checkpoint(request, say=click.echo)
     click.echo(f"exported model: {folder}")
+    if runtime == "openvino":
+        from tfod_toolkit.prediction.runtime.preparation import prepare
+
+        count = prepare(folder, pictures)
+        click.echo(f"prepared for OpenVINO, which finds the same (pictures compared: {count})")

@@ -95,6 +95,15 @@ def _first_use(saved_model: Path, wanted: Wanted, trusted: Any, *, asked: bool) 
 
     facts: dict[str, Any] = {"fingerprint": fingerprint(saved_model), "openvino": _version()}
     samples = list(wanted.samples())[:COMPARED]
+    if not samples:
+        if asked:
+            raise ConfigError(
+                f"{saved_model.parent} is not prepared for OpenVINO, and there are no pictures "
+                "here to compare it with TensorFlow on",
+                "prepare it once: `tfod predict MODEL PICTURES --out DIR --runtime openvino`, "
+                "or `tfod export RUN --runtime openvino`",
+            )
+        return trusted
     converted = None
     try:
         converted = convert(trusted)
@@ -104,8 +113,7 @@ def _first_use(saved_model: Path, wanted: Wanted, trusted: Any, *, asked: bool) 
         _check(comparison)
     except (NotConvertibleError, RuntimeError) as error:
         facts["refused"] = str(error).splitlines()[0]
-        if samples:
-            _keep(saved_model, facts, None)
+        _keep(saved_model, facts, None)
         if asked:
             hint = "use --runtime tensorflow, which runs every exported model"
             raise ConfigError(
