@@ -15,6 +15,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
+import shutil
 import sys
 import threading
 from collections.abc import Mapping
@@ -181,9 +183,24 @@ class Account:
                 self.sessions.end_target(target)
 
     def _agent(self, task: Task) -> Agent:
-        assert task.host is not None
-        folder = self._settings.work / task.host.instance / task.identity
-        return Agent(self.ecs, task, folder, self, self._settings.delays.pull)
+        return Agent(self.ecs, task, self._folder(task), self, self._settings.delays.pull)
+
+    def _folder(self, task: Task) -> Path:
+        """A new folder for a task's volumes; of the same path for each attempt at a run.
+
+        In a container the paths are always the same, and what a training writes down holds some.
+        """
+        name = re.sub(r"[^A-Za-z0-9_-]", "-", task.group)
+        others = [each for each in self.ecs.tasks.values() if each is not task]
+        if any(each.group == task.group and each.host for each in others):
+            name = task.identity
+        folder = self._settings.work / "tasks" / name
+        if folder.exists():
+            gone = self._settings.work / "gone" / task.identity
+            gone.parent.mkdir(exist_ok=True)
+            folder.rename(gone)
+            threading.Thread(target=shutil.rmtree, args=(gone, True), daemon=True).start()
+        return folder
 
 
 def serve(app: App) -> Any:
