@@ -218,7 +218,12 @@ def keep_frame(seen: Seen, folder: Path) -> Path:
     path = folder / f"{stamp}-{seen.number:06d}.jpg"
     with writing(path):
         folder.mkdir(parents=True, exist_ok=True)
-    write_image(seen.image, path)
-    with writing(path):
-        path.with_suffix(".xml").write_text(voc_text(path, seen.found) + "\n", "utf-8")
+    annotation = path.with_suffix(".xml")
+    try:
+        with writing(annotation):
+            annotation.write_text(voc_text(path, seen.found) + "\n", "utf-8")
+        write_image(seen.image, path)
+    except CannotWriteError:
+        annotation.unlink(missing_ok=True)  # of no use without its picture
+        raise
     return path
