@@ -13,8 +13,8 @@ from PIL import Image
 from tests.prediction.conftest import GROUND, RED, encoded, scene, turned
 from tfod_toolkit.errors import CannotWriteError, MissingInputError, UsageError
 from tfod_toolkit.prediction import PredictRequest, Wish, color_of, predict
+from tfod_toolkit.prediction.naming import drawn_copies
 from tfod_toolkit.prediction.outputs import write_image
-from tfod_toolkit.prediction.predicting import drawn_copies
 
 BALL = color_of(2)
 

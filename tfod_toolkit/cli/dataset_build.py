@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from tfod_toolkit.cli.dataset_common import (
     source_options,
     split_options,
 )
-from tfod_toolkit.errors import UsageError
+from tfod_toolkit.cli.options import runner_options
 
 if TYPE_CHECKING:
     from tfod_toolkit.dataset.build import BuildReport
@@ -46,19 +46,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="How images are proven whole: decoded, or by their headers and ends, which is faster.",
 )
-@click.option(
-    "--runner",
-    type=click.Choice(["local", "beam"]),
-    default="local",
-    show_default=True,
-    help="Who converts the images: this machine, or an Apache Beam pipeline.",
-)
-@click.option(
-    "--beam-options",
-    metavar="WORDS",
-    help="Beam's own options, as one word; otherwise its direct runner, on all cores. "
-    'For example "--runner=FlinkRunner --flink_master=host:8081".',
-)
+@runner_options
 @click.option("--allow-bad", is_flag=True, help="Exit with 0 although something was left out.")
 @click.option("--json", "as_json", is_flag=True, help="Print dataset.json instead of a table.")
 def command(
@@ -75,8 +63,7 @@ def command(
     clip: bool,
     max_side: int | None,
     look: str,
-    runner: str,
-    beam_options: str | None,
+    beam: Sequence[str] | None,
     allow_bad: bool,
     as_json: bool,
 ) -> None:
@@ -87,14 +74,10 @@ def command(
     is 65 unless --allow-bad is given. A build that is interrupted goes on where it stopped when
     the same command is given again.
     """
-    from tfod_toolkit.dataset.beam import DIRECT
     from tfod_toolkit.dataset.build import BuildSettings, build_records
     from tfod_toolkit.dataset.labels import choose_classes
     from tfod_toolkit.dataset.pixels import ImageSettings
 
-    if beam_options and runner != "beam":
-        raise UsageError("--beam-options are for --runner beam", "add --runner beam")
-    beam = shlex.split(beam_options) if beam_options else DIRECT
     settings = BuildSettings(
         format=format_,
         split=split,
@@ -107,8 +90,7 @@ def command(
         images=images,
     )
     with interruptible("the same command goes on from there"), progress_bar("images") as progress:
-        chosen = beam if runner == "beam" else None
-        report = build_records(source, out, settings, progress, chosen)
+        report = build_records(source, out, settings, progress, beam)
     count = say(report.notes, report.faults)
     if as_json:
         click.echo((out / "dataset.json").read_text(encoding="utf-8"), nl=False)

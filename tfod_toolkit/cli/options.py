@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
+
+from tfod_toolkit.errors import UsageError
 
 if TYPE_CHECKING:
     from tfod_toolkit.pipeline import Resolved
@@ -49,6 +53,39 @@ def overlay_options(command: Command) -> Command:
     for decorate in reversed(decorators):
         command = decorate(command)
     return command
+
+
+def runner_options(command: Command) -> Command:
+    """``--runner`` and ``--beam-options``: the command gets ``beam``, Beam's options or None."""
+
+    @functools.wraps(command)
+    def chosen(*args: Any, runner: str, beam_options: str | None, **kwargs: Any) -> Any:
+        from tfod_toolkit.dataset.beam import DIRECT
+
+        if beam_options and runner != "beam":
+            raise UsageError("--beam-options are for --runner beam", "add --runner beam")
+        words = shlex.split(beam_options) if beam_options else DIRECT
+        return command(*args, beam=words if runner == "beam" else None, **kwargs)
+
+    decorators = [
+        click.option(
+            "--runner",
+            type=click.Choice(["local", "beam"]),
+            default="local",
+            show_default=True,
+            help="Who does it: this machine, or an Apache Beam pipeline.",
+        ),
+        click.option(
+            "--beam-options",
+            metavar="WORDS",
+            help="Beam's own options, as one word; otherwise its direct runner. "
+            'For example "--runner=FlinkRunner --flink_master=host:8081".',
+        ),
+    ]
+    decorated: Any = chosen
+    for decorate in reversed(decorators):
+        decorated = decorate(decorated)
+    return cast("Command", decorated)
 
 
 class BatchSize(click.IntRange):

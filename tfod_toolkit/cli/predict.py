@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from tfod_toolkit.cli.options import runner_options
 
 if TYPE_CHECKING:
     from tfod_toolkit.prediction import Result, Summary
@@ -75,6 +77,7 @@ _WRITE = "pictures,json"
 @click.option(
     "--batch-size", type=click.IntRange(1), default=8, help="Pictures of one size at once."
 )
+@runner_options
 @click.option("--json", "as_json", is_flag=True, help="Print detections.json instead of lines.")
 def command(
     model: Path,
@@ -94,6 +97,7 @@ def command(
     zones: tuple[str, ...],
     runtime: str,
     batch_size: int,
+    beam: Sequence[str] | None,
     as_json: bool,
 ) -> None:
     """Find objects in pictures and videos, and draw them.
@@ -138,6 +142,7 @@ def command(
         overlap=overlap,
         stores={"s3": S3Store()},
         tracking=tracking,
+        beam=beam,
     )
     with _progress(quiet=as_json) as progress:
         summary = predict(request, progress.tell, progress.begin)

@@ -26,6 +26,10 @@ class S3Store:
         self._lock = Lock()
         self._client: Any = None
 
+    def __reduce__(self) -> tuple[type[S3Store], tuple[()]]:
+        """On another machine: with a client of its own."""
+        return S3Store, ()
+
     def listing(self, address: str) -> list[str]:
         """The URL itself where its name has a suffix; else of all objects below it, in order."""
         bucket, prefix = split_prefix(address)

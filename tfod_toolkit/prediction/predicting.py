@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +17,8 @@ from tfod_toolkit.prediction.detector import Detector
 from tfod_toolkit.prediction.drawing import draw_marks
 from tfod_toolkit.prediction.filters import Wish
 from tfod_toolkit.prediction.journal import Journal
+from tfod_toolkit.prediction.naming import drawn_copies, unique_stems
 from tfod_toolkit.prediction.outputs import (
-    FORMATS,
     KINDS,
     draw_detections,
     write_beside,
@@ -66,6 +68,7 @@ class PredictRequest:
         overlap: of neighbouring tiles, as a part of one.
         stores: by scheme (``s3``), what finds and reads pictures by their address.
         tracking: follow things through videos, and count them; ``None``: each frame by itself.
+        beam: the options of an Apache Beam pipeline that does it; ``None``: this machine does.
     """
 
     model: Path
@@ -82,6 +85,7 @@ class PredictRequest:
     overlap: float = 0.2
     stores: Mapping[str, Store] = field(default_factory=dict)
     tracking: Tracking | None = None
+    beam: Sequence[str] | None = None
 
 
 def predict(
@@ -136,7 +140,7 @@ def predict(
     try:
         detector = _load(request, rest)
         begin(summary)
-        for result in _results(detector, rest, targets, request):
+        for result in _everywhere(detector, rest, targets, request):
             journal.add(result.to_json())
             summary.done += result.reason is None
             summary.frames += result.frame is not None
@@ -176,15 +180,49 @@ def _load(request: PredictRequest, sources: Sequence[Source]) -> Detecting:
     return TiledDetector(detector, request.tile, request.overlap) if request.tile else detector
 
 
-def _results(
+def _everywhere(
     detector: Detecting,
     sources: Sequence[Source],
     targets: Mapping[Path, Path],
     request: PredictRequest,
 ) -> Iterator[Result]:
+    """Every picture's result, in order, here or on a Beam pipeline."""
+    names = unique_stems(targets)
+    if request.beam is None:
+        return _results(request, detector, sources, targets, names)
+    from tfod_toolkit.prediction.beam import Worker, results_on_beam
+
+    # The runtime was prepared when the detector was loaded here; workers find it beside the model.
+    alone = replace(request, stores={}, images=())
+    worker = Worker(_Load(alone), partial(_results, alone))
+    places = (source_path(source) for source in sources)
+    tasks = [(source, targets[at], names[at]) for source, at in zip(sources, places, strict=True)]
+    return results_on_beam(worker, tasks, request.out, request.beam)
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """Loads what a request asks for, on another machine; known by its identity."""
+
+    request: PredictRequest = field(hash=False, compare=False)
+    identity: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "identity", json.dumps(_identity(self.request)))
+
+    def __call__(self) -> Detecting:
+        return _load(self.request, ())
+
+
+def _results(
+    request: PredictRequest,
+    detector: Detecting,
+    sources: Sequence[Source],
+    targets: Mapping[Path, Path],
+    names: Mapping[Path, str],
+) -> Iterator[Result]:
     """Every picture's result, in order; drawing goes on while the model looks at the next."""
     videos = _DrawnVideos(targets)
-    names = unique_stems(targets)
     follow = _Followers(request)
     waiting: deque[tuple[Result, Future[Any] | None]] = deque()
 
@@ -291,55 +329,6 @@ class _DrawnVideos:
         if self._file is not None:
             self._file.close()
             self._file = None
-
-
-def drawn_copies(
-    paths: Sequence[Path], out: Path, prefix: str = "", videos: Sequence[Path] = ()
-) -> dict[Path, Path]:
-    """Where the drawn copy of each picture goes; no two to one place.
-
-    Args:
-        paths: the pictures.
-        out: the folder.
-        prefix: put before each name.
-        videos: those of ``paths`` that are videos.
-
-    Raises:
-        UsageError: a copy would replace one of the pictures.
-    """
-    taken: set[str] = set()
-    films = set(videos)
-    targets = {}
-    for path in paths:
-        suffix = path.suffix if path.suffix.lower() in FORMATS else ".png"
-        suffix = ".mp4" if path in films else suffix
-        name, number = f"{prefix}{path.stem}{suffix}", 1
-        while name.casefold() in taken:
-            number += 1
-            name = f"{prefix}{path.stem}-{number}{suffix}"
-        taken.add(name.casefold())
-        targets[path] = out / name
-    originals = {path.resolve() for path in paths}
-    for path, target in targets.items():
-        if target.resolve() in originals:
-            raise UsageError(
-                f"the drawn copy of {path} would replace the picture {target}",
-                "name another folder with --out, or a --prefix",
-            )
-    return targets
-
-
-def unique_stems(targets: Mapping[Path, Path]) -> dict[Path, str]:
-    """A name without suffix for each picture's other files; no two alike."""
-    taken: set[str] = set()
-    names = {}
-    for path, target in targets.items():
-        name = target.stem
-        while name.casefold() in taken:
-            name = target.name if name == target.stem else f"{name}_"
-        taken.add(name.casefold())
-        names[path] = name
-    return names
 
 
 def _identity(request: PredictRequest) -> dict[str, Any]:
