@@ -9,7 +9,7 @@ STACK = $(BIN)/tfod stack $(if $(CONFIG),--config $(CONFIG))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev demo test test-upstream lint format bench constraints clean \
-	image image-cuda test-image plan apply teardown runtask-config push smoke checkov
+	image image-cuda test-image sbom plan apply teardown runtask-config push smoke checkov
 
 help:  ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ image-cuda:  ## Build tfod:cuda, for NVIDIA GPUs, and tfod-backup:latest: what `
 
 test-image: setup-dev  ## Build the images and run the whole job in them, without a registry too
 	TFOD_REQUIRE=docker $(BIN)/python -m pytest tests/docker $(ARGS)
+
+sbom: setup-dev  ## Write what is inside the images, as CycloneDX, into build/ (ARGS="cuda" for that one)
+	@$(BIN)/python docker/sbom.py $(or $(ARGS),cpu sidecar)
 
 constraints: setup-dev  ## Resolve constraints.txt anew
 	$(BIN)/python scripts/update_constraints.py

@@ -6,12 +6,14 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import PROJECT
 from tests.docker.conftest import MODEL, USER, Docker, program
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -233,6 +235,16 @@ def test_nothing_is_in_an_image_that_should_not_be(docker, image):
     assert config["User"] == "1000:1000"
     assert config["Healthcheck"]["Test"]
     assert config["Labels"]["org.opencontainers.image.version"] == "0.1.0"
+
+
+def test_the_list_of_what_is_inside(docker, tmp_path):
+    command = [sys.executable, PROJECT / "docker/sbom.py", "sidecar", "--out", tmp_path]
+    subprocess.run(command, env=docker.environment, check=True)
+    listed = json.loads((tmp_path / "sbom-sidecar.json").read_text())
+    assert listed["bomFormat"] == "CycloneDX"
+    versions = {part["name"]: part["version"] for part in listed["components"]}
+    assert f"boto3=={versions['boto3']}" in (PROJECT / "constraints.txt").read_text()
+    assert {"tini", "python3", "tfod-toolkit"} <= set(versions)
 
 
 def test_the_images_have_not_grown(docker):
