@@ -11,12 +11,12 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from PIL import ImageDraw, ImageFont
+    from PIL import Image, ImageDraw, ImageFont
 
 Color: TypeAlias = tuple[int, int, int]
 #: Left, top, right, bottom in pixels, the last two exclusive.
@@ -135,15 +135,16 @@ def draw_marks(image: NDArray[np.uint8], marks: Sequence[Mark]) -> NDArray[np.ui
             shape = points if len(points) == 2 else [*points, points[0]]
             draw.line(shape, fill=color, width=line, joint="curve")
     for mark in marks:
-        font = _font(style.font, mark.text)
-        text = _shortened(mark.text, font, width - 2 * style.padding)
-        wide, high = round(font.getlength(text)) + 2 * style.padding, sum(font.getmetrics())
+        letters = _letters(style.font, mark.text, width - 2 * style.padding)
+        if letters is None:
+            continue
+        wide, high = letters.width + 2 * style.padding, letters.height
         x, y = (float(value) for value in mark.points_px.mean(axis=0))
         left = min(max(round(x - wide / 2), 0), max(0, width - wide))
         top = min(max(round(y - high / 2), 0), max(0, height - high))
         area = (left, top, left + wide - 1, top + high - 1)
         draw.rounded_rectangle(area, style.padding, fill=(0, 0, 0))
-        draw.text((left + style.padding, top), text, fill=(255, 255, 255), font=font)
+        draw.bitmap((left + style.padding, top), letters.mask, fill=(255, 255, 255))
     return np.asarray(drawn)
 
 
@@ -247,20 +248,16 @@ def _draw_labels(
     """Draw the labels, those of the first items where they like it best."""
     taken: list[Area] = []
     for item in items:
-        font = _font(style.font, item.text)
-        text = _shortened(item.text, font, size[0] - 2 * style.padding)
-        if not text:
+        letters = _letters(style.font, item.text, size[0] - 2 * style.padding)
+        if letters is None or letters.height > size[1]:
             continue
-        ascent, descent = font.getmetrics()
-        tag = (round(font.getlength(text)) + 2 * style.padding, ascent + descent)
-        if tag[1] > size[1]:
-            continue
-        area = min(_places(item.area, tag, size), key=lambda place: _overlap(place, taken))
+        tag = (letters.width + 2 * style.padding, letters.height)
+        area = _freest(_places(item.area, tag, size), taken)
         taken.append(area)
         left, top, right, bottom = area
         radius = style.padding
         draw.rounded_rectangle((left, top, right - 1, bottom - 1), radius, fill=item.color)
-        draw.text((left + style.padding, top), text, fill=_readable_on(item.color), font=font)
+        draw.bitmap((left + style.padding, top), letters.mask, fill=_readable_on(item.color))
 
 
 def _places(box: Area, tag: tuple[int, int], size: tuple[int, int]) -> Iterator[Area]:
@@ -278,6 +275,17 @@ def _places(box: Area, tag: tuple[int, int], size: tuple[int, int]) -> Iterator[
             yield (x0, y0, x0 + width, y0 + height)
 
 
+def _freest(places: Iterator[Area], taken: Sequence[Area]) -> Area:
+    """The first of the places that others cover least."""
+    best = next(places)
+    least = _overlap(best, taken)
+    while least and (place := next(places, None)):
+        covered = _overlap(place, taken)
+        if covered < least:
+            best, least = place, covered
+    return best
+
+
 def _overlap(area: Area, others: Sequence[Area]) -> int:
     """Pixels of ``area`` that others cover."""
     total = 0
@@ -286,6 +294,30 @@ def _overlap(area: Area, others: Sequence[Area]) -> int:
         height = min(area[3], other[3]) - max(area[1], other[1])
         total += max(0, width) * max(0, height)
     return total
+
+
+class _Letters(NamedTuple):
+    """A text as a mask to be filled with a colour; its size is that of the tag, in pixels."""
+
+    mask: Image.Image
+    width: int
+    height: int
+
+
+@lru_cache(maxsize=1024)  # most labels of a video, or a folder, come again and again
+def _letters(size: int, text: str, widest: int) -> _Letters | None:
+    """A text in a font size, shortened to a number of pixels; ``None``: nothing is left."""
+    from PIL import Image, ImageDraw
+
+    font = _font(size, text)
+    short = _shortened(text, font, widest)
+    if not short:
+        return None
+    height = sum(font.getmetrics())
+    _, _, right, bottom = font.getbbox(short)
+    mask = Image.new("L", (max(1, math.ceil(right)), max(1, height, math.ceil(bottom))))
+    ImageDraw.Draw(mask).text((0, 0), short, fill=255, font=font)
+    return _Letters(mask, round(font.getlength(short)), height)
 
 
 def _shortened(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
