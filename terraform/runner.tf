@@ -76,7 +76,7 @@ locals {
       {
         Sid      = "EndOwnTunnel"
         Effect   = "Allow"
-        Action   = ["ssm:ResumeSession", "ssm:TerminateSession"]
+        Action   = ["ssm:ResumeSession", "ssm:TerminateSession", "ssmmessages:OpenDataChannel"]
         Resource = "arn:${local.partition}:ssm:*:*:session/$${aws:userid}-*"
       },
       {

@@ -18,8 +18,18 @@ from tfod_toolkit.cloud.task import read_outputs
 from tfod_toolkit.cloud.tunnel import Pace, Tunnel
 from tfod_toolkit.rehearsal.ssm import SessionManager, moto_calls
 
-#: Nothing to wait for here takes long; and nothing is to be waited for that does not come.
-PACE = Pace(quiet=0.3, idle=0.5, pong=0.5, handshake=20, resume=5, again=0.05, hold=20, probe=0.05)
+#: What is waited for by the clock is short; what must come is given time, on busy machines too.
+PACE = Pace(
+    quiet=0.3,
+    idle=0.5,
+    pong=60,
+    handshake=120,
+    resume=120,
+    again=0.05,
+    hold=120,
+    probe=0.05,
+    answer=60,
+)
 
 
 def bodies(size):
@@ -114,7 +124,7 @@ class Said:
         self.texts.append(text)
         self._news.put(text)
 
-    def until(self, part, timeout=60):
+    def until(self, part, timeout=300):
         while True:
             text = self._news.get(timeout=timeout)
             if part in text:
@@ -149,7 +159,8 @@ def tunnel_for(stack, cloud, first, said):
     made = []
 
     def make(**words):
-        tunnel = Tunnel(read_outputs(stack), said, **{"port": 0, "pace": PACE, **words})
+        usual = {"port": 0, "pace": PACE, "client": "own"}
+        tunnel = Tunnel(read_outputs(stack), said, **(usual | words))
         made.append(tunnel)
         tunnel.see(cloud.find("first"))
         return tunnel

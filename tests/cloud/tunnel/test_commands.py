@@ -24,7 +24,7 @@ MODEL = "SSD MobileNet v2 320x320"
 
 
 def fetched(url, number=1, size=64):
-    with urllib.request.urlopen(f"{url}{number}/{size}", timeout=120) as response:
+    with urllib.request.urlopen(f"{url}{number}/{size}", timeout=300) as response:
         return response.read() == bodies(size)(number)
 
 
@@ -64,7 +64,7 @@ def test_a_tunnel_by_the_beginning_of_a_name(manager, first, typed, how):
     }  # fmt: skip
     assert fetched(told["url"])
     process.send_signal(how)
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
     assert f"port {port} is in use; the tunnel takes {told['port']}" in said
     assert "without session-manager-plugin, by tfod itself" in said
@@ -80,7 +80,7 @@ def test_a_tunnel_ends_with_its_run(manager, first, typed, fleet):
                  stoppedReason="Essential container in task exited",
                  containers=[{"name": n, "exitCode": c} for n, _, c in DONE])  # fmt: skip
     end("first", "SUCCEEDED")
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
     assert "the trainer ended well" in said
 
@@ -149,7 +149,7 @@ def test_runtask_brings_tensorboard_here(capsys, manager, runtask, fleet, said):
         url = said.until("TensorBoard is at").split()[3]
         assert fetched(url)
         finish(fleet, arn)
-        assert done.result(120)[0] == 0
+        assert done.result(300)[0] == 0
     assert not manager.sessions
 
 
@@ -161,7 +161,7 @@ def test_runtask_goes_on_without_its_tunnel(capsys, runtask, fleet, said, monkey
         done = pool.submit(runtask, capsys, "--tensorboard-port", port)
         said.until(f"no tunnel: the ports from {port} to {port} are in use")
         finish(fleet, trained(fleet, said))
-        assert done.result(120)[0] == 0
+        assert done.result(300)[0] == 0
 
 
 def test_runtask_without_a_session_manager(capsys, runtask, fleet, said, server):
@@ -170,4 +170,4 @@ def test_runtask_without_a_session_manager(capsys, runtask, fleet, said, server)
         arn = trained(fleet, said)
         said.until("no tunnel: ")
         finish(fleet, arn)
-        assert done.result(120)[0] == 0
+        assert done.result(300)[0] == 0

@@ -101,12 +101,13 @@ class Cloud:
 
     def runs(self) -> list[Run]:
         """Every run that AWS still knows, the newest first: 90 days of them."""
+        found: dict[str, Run] = {}
+        # Before the tasks: those of an execution that is seen to have ended have ended, too.
+        for run in self._executions():
+            found.setdefault(run.name, run)
         tasks: dict[str, list[Task]] = {}
         for task in self.tasks():
             tasks.setdefault(task.run, []).append(task)
-        found: dict[str, Run] = {}
-        for run in self._executions():
-            found.setdefault(run.name, run)
         for name, mine in tasks.items():
             if name not in found:
                 found[name] = _direct(name, mine)

@@ -43,9 +43,10 @@ class Pace:
         again: between tries.
         hold: that a local program's connection is held while there is no session.
         probe: between looks whether the far port answers.
+        answer: for its answer to a look.
     """
 
-    quiet: float = 2.0
+    quiet: float = 1.5
     idle: float = 15.0
     pong: float = 2.0
     handshake: float = 15.0
@@ -53,6 +54,7 @@ class Pace:
     again: float = 2.0
     hold: float = 15.0
     probe: float = 2.0
+    answer: float = 8.0
 
 
 class ChannelEnded(Exception):  # noqa: N818 -- a word of the agent's, no fault

@@ -75,9 +75,11 @@ class MuxStream:
         self.held = 0
         self._ended = False
         self._news = asyncio.Event()
+        self.last_read = asyncio.get_running_loop().time()
 
     async def read(self) -> bytes:
         """What came; empty at its end."""
+        self.last_read = asyncio.get_running_loop().time()
         while not self._arrived and not self._ended:
             self._news.clear()
             await self._news.wait()
@@ -208,12 +210,18 @@ class MuxLink:
             try:
                 await asyncio.wait_for(self._room.wait(), self._patience)
             except asyncio.TimeoutError:
-                slowest = max(self._streams.values(), key=lambda each: each.held)
+                self._close_the_idle()
+                await asyncio.sleep(0)
+
+    def _close_the_idle(self) -> None:
+        """Close the connections that have not been read for long though there is something."""
+        since = asyncio.get_running_loop().time() - self._patience
+        for stream in list(self._streams.values()):
+            if stream.held and stream.last_read <= since:
                 # Not waited for: that it can be sent may depend on what is read next.
-                closing = asyncio.ensure_future(slowest.close())
+                closing = asyncio.ensure_future(stream.close())
                 self._closing.add(closing)
                 closing.add_done_callback(self._closing.discard)
-                await asyncio.sleep(0)
 
 
 class BasicStream:

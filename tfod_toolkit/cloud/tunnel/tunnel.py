@@ -186,7 +186,7 @@ class Tunnel:
         if self._remote_port != TENSORBOARD:
             return True
         while not ended.done() and self._target() == target:
-            if await answers(session.link, 4 * self._pace.probe):
+            if await answers(session.link, self._pace.answer):
                 return True
             self._tell("TensorBoard does not answer yet; the tunnel opens when it does")
             await self._wait(self._pace.probe, target, ended)
