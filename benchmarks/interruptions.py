@@ -103,15 +103,31 @@ def interrupt(kind: str, count: int) -> None:
     with started(settings) as aws:
         trial = begin(aws, folder, events)
         chance = random.Random(kind)
-        for number in range(count):
-            once(trial, kind, number, chance)
-        finish(trial, folder, count)
+        try:
+            for number in range(count):
+                once(trial, kind, number, chance)
+            finish(trial, folder, count)
+        except (SystemExit, AssertionError):
+            explain(aws)
+            raise
     check_resumptions(trial, kind)
     minutes = (time.monotonic() - began) / 60
     phases = [f"{trial.during.count(each)} {each}" for each in sorted(set(trial.during))]
     print(f"  {kind}: {count} interruptions in {minutes:.1f} min, {len(trial.lost) - 1} "
           f"resumptions; most steps taken again {max(trial.lost)}, interval {INTERVAL}; during "
           f"{', '.join(phases)}", flush=True)  # fmt: skip
+
+
+def explain(aws: Any) -> None:
+    """Show the last task, and the end of its log."""
+    task = aws.state()["tasks"][-1]
+    print(json.dumps(task, indent=1))
+    logs = aws.client("logs")
+    for name in ("restore", "backup", "tfod"):
+        stream = f"task/{name}/{task['taskArn'].rpartition('/')[2]}"
+        events = logs.get_log_events(logGroupName="/ecs/tfod", logStreamName=stream)["events"]
+        for each in events[-20:]:
+            print(f"{name:<8} | {each['message']}", flush=True)
 
 
 def begin(aws: Any, folder: Path, events: Path) -> Trial:

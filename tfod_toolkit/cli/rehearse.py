@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @click.option(
     "--terraform/--no-terraform",
     default=None,
-    help="Make the stack by terraform.  [default: where there is one]",
+    help="Make the stack by terraform.  [default: where it can]",
 )
 def command(
     folder: Path,
@@ -64,7 +64,6 @@ def command(
 
     from tfod_toolkit.errors import ConfigError
     from tfod_toolkit.rehearsal.faults import parse
-    from tfod_toolkit.rehearsal.provision import has_terraform
     from tfod_toolkit.rehearsal.walk import Plan, begun
 
     if importlib.util.find_spec("moto") is None:
@@ -77,7 +76,7 @@ def command(
         steps=steps,
         notice=notice,
         max_minutes=max_minutes,
-        terraform=has_terraform() if terraform is None else terraform,
+        terraform=terraform,
         say=lambda text: click.echo(text, err=True),
     )
     with begun(plan) as walk:

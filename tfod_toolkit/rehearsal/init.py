@@ -19,13 +19,26 @@ import threading
 
 def main(words: list[str]) -> int:
     """Run a program as a container runs it; returns its exit code, 128 and a signal's number."""
+    started: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []
+
+    def pass_on(number: int, _frame: object) -> None:
+        if started:
+            started[0].send_signal(number)
+        else:
+            early.append(number)
+
+    # Before there is a program: a signal that killed this process would leave it to itself.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, pass_on)
     try:
         program = subprocess.Popen(words, stdin=subprocess.DEVNULL, start_new_session=True)
     except OSError as error:
         sys.stderr.write(f"exec: {words[0]}: {error.strerror}\n")
         return 127
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda received, _frame: program.send_signal(received))
+    started.append(program)
+    for number in early:
+        program.send_signal(number)
     threading.Thread(target=_watch_host, args=(program.pid,), daemon=True).start()
     code = program.wait()
     _kill(program.pid)  # what it left behind ends with it, as in a container

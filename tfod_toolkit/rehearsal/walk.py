@@ -23,7 +23,7 @@ from tfod_toolkit.rehearsal.capacity import Delays
 from tfod_toolkit.rehearsal.emulator import Settings
 from tfod_toolkit.rehearsal.faults import Fault, happen
 from tfod_toolkit.rehearsal.process import Image, free_port
-from tfod_toolkit.rehearsal.verbs import Verbs
+from tfod_toolkit.rehearsal.verbs import FailedError, Verbs
 from tfod_toolkit.rehearsal.zoo import MODEL
 
 RUN = "rehearsal"
@@ -49,7 +49,8 @@ class Plan:
         steps: of the training.
         notice: seconds from a spot warning to the instance's end.
         max_minutes: after which it is given up.
-        terraform: whether terraform makes the stack; otherwise it is made by hand.
+        terraform: whether terraform makes the stack, or else it is made by hand; ``None``: where
+            there is a terraform, and its provider can be had.
         say: told what is done.
     """
 
@@ -58,7 +59,7 @@ class Plan:
     steps: int = STEPS
     notice: float = 120.0
     max_minutes: float = 30.0
-    terraform: bool = True
+    terraform: bool | None = None
     say: Callable[[str], object] = print
 
 
@@ -112,14 +113,31 @@ class Walk:
 
     def provision(self) -> None:
         """Make the stack, and write its outputs."""
-        how = "by terraform" if self.plan.terraform else "by hand: there is no terraform here"
-        with self.step(f"provision the stack, {how}"):
-            if not self.plan.terraform:
+        with self.step("provision the stack"):
+            files = self._terraform()
+            if files is None:
+                self.plan.say("by hand, without terraform: only what a run needs")
                 provision.by_hand(self.aws, self.plan.folder)
                 return
-            files = provision.copy_of_stack(self.plan.folder)
             self.verbs.run("stack", "--dir", files, "apply", "--yes")
             self.verbs.run("stack", "--dir", files, "outputs", "--out", self.configs)
+
+    def _terraform(self) -> Path | None:
+        """Terraform's files, ready to be applied; nothing where the stack is made by hand."""
+        if self.plan.terraform is False:
+            return None
+        if self.plan.terraform is None and not provision.has_terraform():
+            self.plan.say("there is no terraform here")
+            return None
+        files = provision.copy_of_stack(self.plan.folder)
+        try:
+            self.verbs.run("stack", "--dir", files, "init")
+        except FailedError:
+            if self.plan.terraform:
+                raise
+            self.plan.say("terraform cannot have its AWS provider here")
+            return None
+        return files
 
     def prepare(self) -> None:
         """Make the sample dataset, and what the run is told."""
