@@ -218,7 +218,7 @@ def _add_detection(app: FastAPI, service: Service) -> None:
         {**number, "name": "min_confidence", "description": "0 to 1, or CLASS=0..1; repeatable"},
         {**number, "name": "classes", "description": "names, separated by commas"},
         {**number, "name": "max_detections", "description": "the best of the picture"},
-        {**number, "name": "format", "description": "`image` for the drawn picture (JPEG)"},
+        {**number, "name": "format", "description": "image: the drawn picture (JPEG)"},
     ]
 
     @app.post(
