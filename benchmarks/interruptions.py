@@ -30,7 +30,7 @@ from benchmarks.programs import work_folder
 from benchmarks.small_trainer import INTERVAL
 
 #: Seconds after its first step, or after the task has its host, within which it is interrupted.
-WITHIN = 12.0
+WITHIN = 8.0
 RUN = "first"
 
 
@@ -94,8 +94,8 @@ def interrupt(kind: str, count: int) -> None:
     trainer = (sys.executable, "-m", "benchmarks.small_trainer")
     settings = Settings(
         work=folder / "aws",
-        # The notice is a sixth of AWS's: what is not in S3 by then is lost.
-        delays=Delays(boot=0.2, pull=0.2, notice=20.0, lost=0.5, idle=5.0),
+        # The notice is an eighth of AWS's: what is not in S3 by then is lost.
+        delays=Delays(boot=0.2, pull=0.2, notice=15.0, lost=0.5, idle=5.0),
         images={"tfod": Image(trainer), "backup": Image(("tfod", "sidecar"))},
         environment={"EVENTS": str(events), "TF_CPP_MIN_LOG_LEVEL": "2"},
     )
