@@ -79,6 +79,15 @@ def test_what_crosses_a_line_is_counted_once_in_its_direction():
     assert counts_line(counts).endswith("followed; line 1: 1 in, 1 out; line 2: 0 in, 0 out")
 
 
+def test_what_is_missed_just_where_it_crosses_is_counted_all_the_same():
+    follow = tracker(lines=[Figure(((100, 100), (100, 0)))])
+    for frame in range(40):
+        hidden = 18 <= frame <= 24
+        follow(seen() if hidden else seen((1, 0.9, 10 + 4 * frame, 50)))
+    assert follow.counts()["followed"] == {"brick": 1}
+    assert follow.counts()["lines"] == [{"in": {}, "out": {"brick": 1}}]
+
+
 def test_what_is_in_a_zone_is_counted_now_and_in_all():
     zone = Figure(((80, 0), (120, 0), (120, 100), (80, 100)))
     follow = tracker(zones=[zone])

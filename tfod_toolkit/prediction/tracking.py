@@ -150,6 +150,9 @@ class Tracker:
             high_conf_det_threshold=wish.floor,
             minimum_consecutive_frames=STEADY,
         )
+        self._remembered = round(rate)
+        self._frame = 0
+        self._last: dict[int, tuple[int, Any]] = {}
         self._lines: list[Any] | None = None
         self._zones: list[Any] = []
         self._inside: list[dict[int, str]] = []
@@ -204,14 +207,33 @@ class Tracker:
             self._names[int(number)] = name
             if track:
                 self._followed.setdefault(int(track), name)
-        for line in self._lines or ():
-            line.trigger(followed)
+        if self._lines:
+            given = self._with_missing(followed)
+            for line in self._lines:
+                line.trigger(given)
         for place, zone in enumerate(self._zones):
             tracks = followed.tracker_id[zone.trigger(followed)]
             inside = [int(track) + 1 for track in tracks if track >= 0]
             self._now[place] = len(inside)
             for track in inside:
                 self._inside[place].setdefault(track, self._followed[track])
+
+    def _with_missing(self, followed: Any) -> Any:
+        """What is followed, and where it was last what is missing for a moment.
+
+        A line forgets on which side a thing was that it does not see for three frames; a thing that
+        a model misses just there would cross it without being counted.
+        """
+        import supervision as sv
+
+        self._frame += 1
+        for place, track in enumerate(followed.tracker_id):
+            if track >= 0:
+                self._last[int(track)] = (self._frame, followed[place : place + 1])
+        oldest = self._frame - self._remembered
+        self._last = {track: last for track, last in self._last.items() if last[0] >= oldest}
+        missing = [last for frame, last in self._last.values() if frame < self._frame]
+        return sv.Detections.merge([followed, *missing]) if missing else followed
 
     def _place(self, width: int, height: int) -> None:
         """Lines and zones in the pixels of this video."""
