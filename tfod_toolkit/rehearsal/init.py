@@ -37,8 +37,8 @@ def main(words: list[str]) -> int:
         sys.stderr.write(f"exec: {words[0]}: {error.strerror}\n")
         return 127
     started.append(program)
-    for number in early:
-        program.send_signal(number)
+    for missed in early:
+        program.send_signal(missed)
     threading.Thread(target=_watch_host, args=(program.pid,), daemon=True).start()
     code = program.wait()
     _kill(program.pid)  # what it left behind ends with it, as in a container
