@@ -229,6 +229,41 @@ def test_expired_credentials_are_said_and_tried_again(manager, tunnel_for, said)
     assert sum("expired" in text for text in said.texts) == 1
 
 
+def test_credentials_that_expire_in_mid_session(scene, monkeypatch):
+    from moto.core.exceptions import JsonRESTError
+    from moto.ssm.responses import SimpleSystemManagerResponse as Ssm
+
+    def expired(self):
+        raise JsonRESTError("ExpiredTokenException", "The security token is expired")
+
+    tunnel = scene.tunnel_for()
+    scene.said.until("TensorBoard is at")
+    with monkeypatch.context() as while_expired:
+        while_expired.setattr(Ssm, "resume_session", expired)
+        while_expired.setattr(Ssm, "start_session", expired)
+        scene.manager.cut()
+        scene.said.until("the AWS credentials have expired")
+    scene.said.until("TensorBoard is again at")
+    assert get(tunnel) == bodies(16)(0)
+
+
+def test_another_port_than_tensorboards(scene):
+    tunnel = scene.tunnel_for(remote_port=8080)
+    scene.said.until(f"port 8080 is at {tunnel.url}")
+    assert get(tunnel) == bodies(16)(0)
+    assert set(scene.far.asked) == {("ecs:tfod_first1_runtime1", 8080)}
+
+
+def test_an_agent_that_wants_signs_of_life(scene, manager_for, monkeypatch):
+    monkeypatch.setattr("tfod_toolkit.cloud.tunnel.channel.ALIVE", 0.05)
+    monkeypatch.setattr("tfod_toolkit.rehearsal.ssm.ports.ALIVE", 0.5)
+    manager_for(agent_version="3.1.1511.0")
+    tunnel = scene.tunnel_for()
+    scene.said.until("TensorBoard is at")
+    for number in range(20):
+        assert get(tunnel, number, 3000) == bodies(3000)(number)
+
+
 def test_a_run_that_ended_has_no_tunnel(scene):
     tunnel = scene.tunnel_for()
     scene.said.until("TensorBoard is at")
