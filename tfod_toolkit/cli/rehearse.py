@@ -97,14 +97,19 @@ def _sum_up(walk: Walk, plan: Plan) -> None:
 
 
 def _stay(walk: Walk) -> None:
-    """Provision, say what to set, and stay until somebody ends it."""
+    """Make everything ready, say what to set, and stay until somebody ends it."""
     import shlex
     import signal
 
-    walk.provision()
+    from tfod_toolkit.rehearsal.zoo import MODEL
+
+    walk.make_ready()
+    folder = walk.plan.folder
     click.echo("# in another shell; Ctrl-C here ends it:")
     for name, value in walk.environment().items():
         click.echo(f"export {name}={shlex.quote(value)}")
+    click.echo(f"# tfod runtask --records {folder / 'records'} --model '{MODEL}' "
+               f"--hparams {folder / 'hparams.json'} --name first")  # fmt: skip
     try:
         signal.pause()
     except KeyboardInterrupt:

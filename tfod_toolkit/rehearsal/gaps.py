@@ -7,6 +7,7 @@
 - A statement with a condition denies whatever the condition says, so that a bucket with a TLS-only
   policy takes nothing: here such statements are left out.
 - ``GetServiceQuota`` knows no GPU quotas: here they are 8 vCPUs, or what the file QUOTA_FILE says.
+- A spot instance costs nothing worth naming: here two fifths of the list price.
 - Which types a region offers is moto's record of some years ago: no g6.
 - Capacity providers are found though deleted.
 """
@@ -25,6 +26,7 @@ Call = Callable[..., Any]
 def fill() -> None:
     """Put into moto what it lacks, for the rest of this process."""
     from moto.ec2.models import EC2Backend
+    from moto.ec2.responses.spot_instances import SpotInstances
     from moto.iam.access_control import IAMPolicyStatement
     from moto.servicequotas.responses import ServiceQuotasResponse
     from moto.stepfunctions.responses import StepFunctionResponse
@@ -38,6 +40,8 @@ def fill() -> None:
         without_conditions(IAMPolicyStatement.is_action_permitted),
     )
     put(ServiceQuotasResponse, "get_service_quota", get_service_quota)
+    history = SpotInstances.describe_spot_price_history
+    put(SpotInstances, "describe_spot_price_history", priced(history))
 
 
 def put(place: type, name: str, call: Call) -> None:
@@ -101,3 +105,18 @@ def get_service_quota(self: Any) -> Any:
     code = self._get_param("QuotaCode")
     quota = {"ServiceCode": "ec2", "QuotaCode": code, "Value": float(quotas.get(code, 8))}
     return ActionResult({"Quota": quota})
+
+
+def priced(history: Call) -> Call:
+    """``describe_spot_price_history`` with prices in the order of AWS's."""
+    from tfod_toolkit.cloud.stack.costs import type_price
+
+    def describe_spot_price_history(self: Any) -> Any:
+        told = history(self)
+        for each in told.result["SpotPriceHistory"]:
+            listed = type_price(each["InstanceType"]).on_demand
+            if listed is not None:
+                each["SpotPrice"] = f"{listed * 0.4:.4f}"
+        return told
+
+    return describe_spot_price_history

@@ -97,6 +97,12 @@ class Walk:
         Raises:
             TfodError: a step failed.
         """
+        self.make_ready()
+        self.train()
+        self.bring_home()
+
+    def make_ready(self) -> None:
+        """Make what a run needs: the stack, a dataset, a model to begin with."""
         folder = self.plan.folder
         # A model of the zoo's shape is made beside the first steps, which wait for others mostly.
         zoo = self.verbs.start("tfod_toolkit.rehearsal.zoo", folder / "mirror", CONFIG, quiet=True)
@@ -108,8 +114,6 @@ class Walk:
         finally:
             assert zoo.stdin is not None
             zoo.stdin.close()
-        self.train()
-        self.bring_home()
 
     def provision(self) -> None:
         """Make the stack, and write its outputs."""
