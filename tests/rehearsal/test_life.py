@@ -21,7 +21,7 @@ BACKUP = {"entryPoint": ["python", "-c", SAYS.format(code=0, body=READY)], "comm
 WAIT = f"{HERE}import time\nwhile not (here / 'ready').exists(): time.sleep(0.02)\n"
 #: Once: what a first attempt does; the second one is done at once.
 ONCE = (
-    f"{WAIT}mark = here.parents[2] / here.parents[1].name\n"
+    f"{WAIT}mark = here.parents[3] / f'{{here.parents[1].name}}.mark'\n"
     "if mark.exists(): exit(0)\n"
     "mark.touch()\n"
 )
@@ -162,6 +162,7 @@ def test_a_spot_warning_stops_the_task_and_the_run_goes_on(rehearsed, alone):
     trainer = ONCE + SAYS.format(code=75, body=SLEEP)
     execution = rehearsed.start("warned", trainer=trainer, definition=alone)
     first = rehearsed.running("warned")
+    until((rehearsed.aws.log.parent / "tfod-warned.mark").exists)
     rehearsed.aws.break_something({"kind": "spot"})
     assert rehearsed.end(execution) == ("SUCCEEDED", None)
     one, two = rehearsed.tasks("warned")
@@ -173,6 +174,7 @@ def test_a_spot_warning_stops_the_task_and_the_run_goes_on(rehearsed, alone):
 def test_a_host_that_vanishes(rehearsed, alone):
     execution = rehearsed.start("vanished", trainer=ONCE + SLEEP, definition=alone)
     rehearsed.running("vanished")
+    until((rehearsed.aws.log.parent / "tfod-vanished.mark").exists)
     rehearsed.aws.break_something({"kind": "host-vanishes"})
     assert rehearsed.end(execution) == ("SUCCEEDED", None)
     one, two = rehearsed.tasks("vanished")
@@ -249,3 +251,15 @@ def test_what_is_not_there_is_not_found(rehearsed):
             cluster="tfod", taskDefinition=rehearsed.outputs["task_definition"],
             capacityProviderStrategy=[{"capacityProvider": "another", "weight": 1}],
         )  # fmt: skip
+
+
+def test_what_aws_would_refuse_is_refused(rehearsed):
+    ecs = rehearsed.client("ecs")
+    one = {"name": "a", "image": "tfod", "memory": 8, "essential": False}
+    with pytest.raises(ecs.exceptions.ClientException, match="no container is essential"):
+        ecs.register_task_definition(family="other", containerDefinitions=[one])
+    group = {"autoScalingGroupArn": "arn:aws:autoscaling:eu-west-1:1:autoScalingGroup:x:y/z"}
+    with pytest.raises(ecs.exceptions.ClientException, match="there is none with the ARN"):
+        ecs.create_capacity_provider(name="another", autoScalingGroupProvider=group)
+    with pytest.raises(ecs.exceptions.ClientException, match="cannot be called 'ecs-spot'"):
+        ecs.create_capacity_provider(name="ecs-spot", autoScalingGroupProvider=group)

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfod_toolkit.rehearsal import gaps, states
+from tfod_toolkit.rehearsal import gaps, refusals, states
 from tfod_toolkit.rehearsal.agent import Agent
 from tfod_toolkit.rehearsal.capacity import Capacity, Delays
 from tfod_toolkit.rehearsal.ecs import Ecs
@@ -82,6 +82,7 @@ class Account:
         from moto.ssm.responses import SimpleSystemManagerResponse
 
         self.ecs.install()
+        refusals.install()
         self.sessions.start()
         for name, call in moto_calls(self.sessions).items():
             gaps.put(SimpleSystemManagerResponse, name, call)

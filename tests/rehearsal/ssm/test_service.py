@@ -241,6 +241,15 @@ def test_the_end_of_a_session_is_told(manager_for, client_for, echo):
     assert not manager.sessions
 
 
+def test_a_client_ends_its_session(manager_for, client_for, echo):
+    manager = manager_for(lambda target, port: echo)
+    client = client_for(start(manager))
+    client.shake_hands()
+    client.send(struct.pack(">I", 2), 10)
+    assert client.receive()[0] == "channel_closed"
+    assert not manager.sessions
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [

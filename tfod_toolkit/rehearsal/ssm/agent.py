@@ -61,6 +61,7 @@ class AgentSession:
         self._began = time.monotonic_ns()
         self._tasks: set[asyncio.Task[None]] = set()
         self.frozen = False
+        self.on_end: Callable[[], object] = lambda: None
 
     async def carry(self, socket: ServerConnection) -> None:
         """Serve the session over one websocket, until it breaks or the session ends."""
@@ -85,7 +86,8 @@ class AgentSession:
 
     async def end(self, output: str = "") -> None:
         """End the session, and tell the client why."""
-        for task in self._tasks:
+        self.on_end()
+        for task in self._tasks - {asyncio.current_task()}:
             task.cancel()
         if self._port:
             await self._port.close()

@@ -139,17 +139,15 @@ class SessionManager:
 
     def end(self, identity: str, output: str = "") -> None:
         """End a session, as AWS does when it idled for 20 minutes, with what it then says."""
-        session = self._sessions.pop(identity, None)
-        self._tokens.pop(identity, None)
+        session = self._sessions.get(identity)
         if session:
             self._call(session.end(output))
-            self.on_end()
 
     def forget(self, identity: str) -> None:
         """Lose a session without a word: its connection is cut, and it cannot be resumed."""
-        session = self._sessions.pop(identity, None)
-        self._tokens.pop(identity, None)
+        session = self._sessions.get(identity)
         if session:
+            self._ended(identity)
             self._soon(session.cut)
 
     def end_target(self, target: str, output: str = "") -> None:
@@ -163,12 +161,18 @@ class SessionManager:
     ) -> dict[str, str]:
         identity = f"rehearsal-{secrets.token_hex(9)}"
         properties = {"type": "LocalPortForwarding"} | {k: v[0] for k, v in parameters.items()}
-        self._sessions[identity] = AgentSession(
+        session = self._sessions[identity] = AgentSession(
             identity, properties, lambda: self._resolve(target, port), self._version, self.faults
         )
+        session.on_end = lambda: self._ended(identity)
         self._targets[identity] = target
         self.started.append(identity)
         return self._told(identity)
+
+    def _ended(self, identity: str) -> None:
+        self._tokens.pop(identity, None)
+        if self._sessions.pop(identity, None):
+            self.on_end()
 
     def _told(self, identity: str) -> dict[str, str]:
         self._tokens[identity] = secrets.token_urlsafe(48)
@@ -226,8 +230,8 @@ class SessionManager:
 
     async def _end_all(self) -> None:
         assert self._server is not None
-        for identity in list(self._sessions):
-            await self._sessions.pop(identity).end()
+        for session in list(self._sessions.values()):
+            await session.end()
         self._server.close()
         await self._server.wait_closed()
 
