@@ -3,9 +3,9 @@
 usage: python docker/images.py build cpu|cuda|sidecar ... [--network host] [--zoo "NAME;NAME"]
        python docker/images.py sizes cpu|cuda|sidecar ... [--record]
 
-DOCKER names the program, docker or podman; BASE another base image. Where HTTPS is signed by an
-authority of this machine's own, PIP_CERT or SSL_CERT_FILE names its certificates, and the build
-gets them as a secret.
+DOCKER names the program, docker or podman; BASE another base image. HTTPS may be signed by an
+authority that only this machine knows, so the build gets the certificates that it trusts, as a
+secret: those of PIP_CERT or SSL_CERT_FILE, or else the system's.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
 SIZES = PROJECT / "docker" / "sizes.json"
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 TAGS = {"cpu": "tfod:cpu", "cuda": "tfod:cuda", "sidecar": "tfod-backup:latest"}
 #: What an image may be larger by than the recorded size, and what it may be at most, in MB.
 GROWTH = 1.05
@@ -45,8 +46,9 @@ def build_words(name: str, context: Path, network: str, zoo: str) -> list[str]:
         words += ["--build-arg", f"BASE={os.environ['BASE']}"]
     if zoo:
         words += ["--build-arg", f"ZOO_MODELS={zoo}"]
-    certificates = os.environ.get("PIP_CERT") or os.environ.get("SSL_CERT_FILE")
-    if certificates:
+    given = os.environ.get("PIP_CERT") or os.environ.get("SSL_CERT_FILE")
+    certificates = Path(given) if given else CERTIFICATES
+    if certificates.is_file():
         words += ["--secret", f"id=ca,src={certificates}"]
     if network:
         words += ["--network", network]

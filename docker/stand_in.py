@@ -28,6 +28,8 @@ NEEDED = (CLIENT, "/usr/sbin/dockerd", "/usr/bin/mmdebstrap")
 #: What the slim images leave out too.
 LEFT_OUT = ("doc", "man", "info", "locale", "groff", "lintian", "linda")
 SECONDS = 60
+#: Bytes that a build takes: the image, the stages it is copied from, and what pip keeps.
+ROOM = 11e9
 
 
 def missing() -> str:
@@ -35,7 +37,14 @@ def missing() -> str:
     if os.geteuid() != 0:
         return "a docker of its own needs root"
     absent = [path for path in NEEDED if not Path(path).exists()]
-    return f"{', '.join(absent)} not there: apt-get install docker.io mmdebstrap" if absent else ""
+    if absent:
+        return f"{', '.join(absent)} not there: apt-get install docker.io mmdebstrap"
+    free = shutil.disk_usage(tempfile.gettempdir()).free
+    if free < ROOM:
+        return (
+            f"{tempfile.gettempdir()} has {free / 1e9:.0f} GB left of the {ROOM / 1e9:.0f} needed"
+        )
+    return ""
 
 
 @contextmanager
@@ -104,7 +113,7 @@ def _end(daemon: subprocess.Popen[bytes], folder: Path) -> None:
     mounted = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     for place in reversed([path for path in mounted if path.startswith(f"{folder}/")]):
         subprocess.run(["umount", "--lazy", place], check=False)
-    shutil.rmtree(folder, ignore_errors=True)
+    subprocess.run(["rm", "-rf", str(folder)], check=False)  # 200,000 files: rm is faster
 
 
 def main(words: list[str]) -> int:
