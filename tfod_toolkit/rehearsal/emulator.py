@@ -161,16 +161,19 @@ class Account:
         """Where a port of a container (``ecs:CLUSTER_TASK_RUNTIME``) or of a host is here."""
         with self.ecs.changed:
             for task in self.ecs.tasks.values():
+                if task.host is None or not task.host.connected:
+                    continue
                 for container in task.containers:
                     if container.status != "RUNNING":
                         continue
                     inside = container.ports.get(port)
                     if inside and task.execute and target.endswith(f"_{container.runtime}"):
                         return "127.0.0.1", inside
-                    on_host = task.host and task.host.instance == target
+                    on_host = task.host.instance == target
                     if on_host and port in container.ports.values():
                         return "127.0.0.1", port
-            known = any(host.instance == target for host in self.ecs.hosts.values())
+            hosts = [host for host in self.ecs.hosts.values() if host.connected]
+            known = any(host.instance == target for host in hosts)
         return ("127.0.0.1", port) if known else None
 
     def _task_changed(self, task: Task) -> None:
