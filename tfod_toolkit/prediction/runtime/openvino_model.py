@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tfod_toolkit.prediction.runtime.processors import usable_processors
+from tfod_toolkit.prediction.runtime.signal_stack import keep_signal_stack
 from tfod_toolkit.prediction.runtime.suppression import Suppression
 
 if TYPE_CHECKING:
@@ -132,7 +133,8 @@ class OpenVinoModel:
             "NUM_STREAMS": processors,
             "INFERENCE_NUM_THREADS": processors,
         }
-        compiled = self._core.compile_model(graph, "CPU", settings)
+        with keep_signal_stack():
+            compiled = self._core.compile_model(graph, "CPU", settings)
         return [compiled.create_infer_request() for _ in range(processors)]
 
 
