@@ -24,7 +24,7 @@ demo: setup  ## Train a detector from nothing and draw what it finds (about 5 mi
 	@$(BIN)/python scripts/demo.py $(DEMO)
 
 test: setup-dev  ## Run every test (about 15 minutes on 2 cores)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --max-worker-restart 0 $(ARGS)
 
 test-upstream: setup-dev  ## Run TFOD's own tests against the list of those that cannot pass
 	$(BIN)/python scripts/test_upstream.py --workers $(WORKERS) $(ARGS)
