@@ -103,6 +103,8 @@ class Forwarding:
                 await stream.close()
         except (OSError, TfodError, asyncio.TimeoutError):
             pass  # the program sees its connection closed; the tunnel says once what is wrong
+        except asyncio.CancelledError:
+            pass  # by close(): asyncio's servers print a traceback of a connection that is cancelled
         finally:
             self._connections.discard(task)
             writer.close()
