@@ -23,8 +23,9 @@ setup-dev:
 demo: setup  ## Train a detector from nothing and draw what it finds (about 5 minutes)
 	@$(BIN)/python scripts/demo.py $(DEMO)
 
-test: setup-dev  ## Run every test (about 15 minutes on 2 cores)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --max-worker-restart 0 $(ARGS)
+test: setup-dev  ## Run every test (about 25 minutes on 2 cores)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
+		--max-worker-restart 0 $(ARGS)
 
 test-upstream: setup-dev  ## Run TFOD's own tests against the list of those that cannot pass
 	$(BIN)/python scripts/test_upstream.py --workers $(WORKERS) $(ARGS)

@@ -85,7 +85,7 @@ def interrupt(kind: str, count: int) -> None:
     from tfod_toolkit.rehearsal.aws import started
     from tfod_toolkit.rehearsal.capacity import Delays
     from tfod_toolkit.rehearsal.emulator import Settings
-    from tfod_toolkit.rehearsal.process import Image
+    from tfod_toolkit.rehearsal.runtime import Image
 
     folder = work_folder("interruptions") / kind
     shutil.rmtree(folder, ignore_errors=True)

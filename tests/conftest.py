@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -23,6 +25,24 @@ def tfod(*words: object, **kwargs: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command, capture_output=True, text=True, timeout=600, check=False, **kwargs
     )
+
+
+class ByFile(LoadFileScheduling):
+    """Gives a file's tests to one worker; those of docker too, whose images are built once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "tests/docker" if file.startswith("tests/docker/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    """Take the place of ``--dist loadfile``."""
+    return ByFile(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest, so that in the end no worker waits for another."""
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/docker/"))
 
 
 def require(part: str, found: bool, reason: str) -> None:

@@ -119,7 +119,7 @@ def rehearsed(tmp_path_factory):
     from tfod_toolkit.rehearsal.aws import started
     from tfod_toolkit.rehearsal.capacity import Delays
     from tfod_toolkit.rehearsal.emulator import Settings
-    from tfod_toolkit.rehearsal.process import Image
+    from tfod_toolkit.rehearsal.runtime import Image
 
     folder = tmp_path_factory.mktemp("rehearsal")
     settings = Settings(

@@ -16,9 +16,10 @@ from tfod_toolkit.errors import UsageError
 from tfod_toolkit.rehearsal.events import transformed
 from tfod_toolkit.rehearsal.faults import parse
 from tfod_toolkit.rehearsal.logs import LONGEST_LINE, lines_of
-from tfod_toolkit.rehearsal.process import Image, Process, environment_of, place, words_of
+from tfod_toolkit.rehearsal.process import Process, environment_of, place, words_of
 from tfod_toolkit.rehearsal.provision import containers
 from tfod_toolkit.rehearsal.records import Container, Host, Task
+from tfod_toolkit.rehearsal.runtime import Image
 from tfod_toolkit.rehearsal.states import camel, small
 
 FOLDERS = {"/opt/tfod/experiments": Path("/here/volumes/experiments"), "/tmp": Path("/here/tmp")}

@@ -44,6 +44,12 @@ if TYPE_CHECKING:
     default=None,
     help="Make the stack by terraform.  [default: where it can]",
 )
+@click.option(
+    "--docker/--no-docker",
+    default=None,
+    help="Run the containers in docker, from the images of `make image`; or as processes.  "
+    "[default: where docker has the images]",
+)
 def command(
     folder: Path,
     faults: tuple[str, ...],
@@ -52,6 +58,7 @@ def command(
     notice: float,
     max_minutes: float,
     terraform: bool | None,
+    docker: bool | None,
 ) -> int:
     """Walk the whole way of a run in the cloud on this machine, without an account or a bill.
 
@@ -77,6 +84,7 @@ def command(
         notice=notice,
         max_minutes=max_minutes,
         terraform=terraform,
+        docker=docker,
         say=lambda text: click.echo(text, err=True),
     )
     with begun(plan) as walk:

@@ -12,20 +12,12 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from tfod_toolkit.rehearsal.ecs import Ecs
 from tfod_toolkit.rehearsal.logs import LogStream
-from tfod_toolkit.rehearsal.process import (
-    Image,
-    Process,
-    environment_of,
-    free_port,
-    place,
-    words_of,
-)
 from tfod_toolkit.rehearsal.records import ESSENTIAL, NOT_STARTED, Container, Task
+from tfod_toolkit.rehearsal.runtime import Image, Running, Runtime, free_port
 
 #: Seconds from SIGTERM to SIGKILL where the definition does not say.
 STOP_TIMEOUT = 30.0
@@ -43,9 +35,9 @@ class Surroundings(Protocol):
 
 @dataclass(slots=True)
 class _Running:
-    """A container's process, and since when."""
+    """A container that was started, and since when."""
 
-    process: Process
+    itself: Running
     since: float
     done: threading.Event
 
@@ -56,15 +48,20 @@ class Agent:
     Args:
         ecs: where the task is kept.
         task: placed already.
-        folder: for the task's volumes.
+        runtime: runs the task's containers.
         surroundings: images and environment.
         pull_seconds: how long the images take to come.
     """
 
     def __init__(
-        self, ecs: Ecs, task: Task, folder: Path, surroundings: Surroundings, pull_seconds: float
+        self,
+        ecs: Ecs,
+        task: Task,
+        runtime: Runtime,
+        surroundings: Surroundings,
+        pull_seconds: float,
     ) -> None:
-        self._ecs, self._task, self._folder = ecs, task, folder
+        self._ecs, self._task, self._runtime = ecs, task, runtime
         self._surroundings, self._pull_seconds = surroundings, pull_seconds
         self._running: dict[str, _Running] = {}
         self._gone = threading.Event()
@@ -78,12 +75,15 @@ class Agent:
         """The host is gone: everything is dead at once, and nobody says so."""
         self._gone.set()
         for running in list(self._running.values()):
-            running.process.kill()
+            running.itself.kill()
 
     def _run(self) -> None:
         task = self._task
         if self._pulled():
             self._until_end()
+            for running in list(self._running.values()):
+                running.done.wait()
+            self._runtime.end()
         with self._ecs.changed:
             if self._gone.is_set():
                 return  # ECS finds out by itself
@@ -162,18 +162,13 @@ class Agent:
         task, definition = self._task, container.definition
         image = self._surroundings.image(str(definition["image"]))
         assert image is not None
-        folders = self._folders(container)
         ports = {int(each["containerPort"]): free_port()
                  for each in definition.get("portMappings") or ()}  # fmt: skip
         container.ports, container.runtime = (
             ports,
             f"{uuid.uuid4().hex}-{uuid.uuid4().int % 10**10}",
         )
-        given = dict(self._surroundings.environment(task, container))
-        home = self._folder / "roots" / container.name
-        home.mkdir(parents=True, exist_ok=True)
-        environment = environment_of(container, image, folders, given)
-        environment |= {"HOME": str(home), "TMPDIR": str(folders.get("/tmp", home))}  # noqa: S108
+        variables = self._surroundings.environment(task, container)
         try:
             stream = self._log(container)
         except KeyError as error:
@@ -183,8 +178,8 @@ class Agent:
             )
             task.stop(NOT_STARTED, "Task failed to start")
             return
-        process = Process(place(words_of(container, image), folders, ports), environment, home)
-        running = _Running(process, time.monotonic(), threading.Event())
+        started = self._runtime.start(container, image, ports, variables)
+        running = _Running(started, time.monotonic(), threading.Event())
         self._running[container.name] = running
         container.status = "RUNNING"
         self._ecs.note(task)
@@ -196,31 +191,19 @@ class Agent:
         )
         follow.start()
 
-    def _folders(self, container: Container) -> dict[str, Path]:
-        """Where the container's paths are on this machine."""
-        definition = container.definition
-        found = {
-            each["containerPath"]: self._folder / "volumes" / each["sourceVolume"]
-            for each in definition.get("mountPoints") or ()
-        }
-        for each in (definition.get("linuxParameters") or {}).get("tmpfs") or ():
-            found[each["containerPath"]] = self._folder / "tmpfs" / container.name
-        for folder in found.values():
-            folder.mkdir(parents=True, exist_ok=True)
-        return found
-
     def _follow(self, container: Container, running: _Running, stream: LogStream | None) -> None:
         """Send a container's log until it ends, and note how it did."""
         reader = threading.Thread(
-            target=stream.follow if stream else _drain, args=(running.process.output,), daemon=True
+            target=stream.follow if stream else _drain, args=(running.itself.output,), daemon=True
         )
         reader.start()
-        code = running.process.wait()
-        running.process.kill()  # closes what its init would still wait for
-        running.done.set()
+        code = running.itself.wait()
         reader.join()
+        reason = running.itself.reason()
+        running.done.set()
         with self._ecs.changed:
             if not self._gone.is_set():
+                container.reason = reason
                 self._note_end(container, running, code)
 
     def _note_end(self, container: Container, running: _Running, code: int) -> None:
@@ -278,10 +261,10 @@ class Agent:
         running = self._running[container.name]
         if running.done.is_set():
             return
-        running.process.terminate()
+        running.itself.terminate()
         timeout = float(container.definition.get("stopTimeout") or STOP_TIMEOUT)
         if not running.done.wait(timeout):
-            running.process.kill()
+            running.itself.kill()
             running.done.wait()
 
 

@@ -5,9 +5,10 @@ usage: python -m tfod_toolkit.rehearsal.emulator PORT_FILE [SETTINGS]
 Writes its port to a file when it serves, and runs until its standard input is closed, which
 happens when whoever started it goes. SETTINGS is JSON: ``work``, the folder of the tasks' volumes;
 ``region``; ``delays`` (:class:`~tfod_toolkit.rehearsal.capacity.Delays`); ``images``
-(:class:`~tfod_toolkit.rehearsal.process.Image`) by the end of their repository's name;
-``environment``, variables that every container is given beside its own. Without SETTINGS there are
-no hosts, and ECS is moto's.
+(:class:`~tfod_toolkit.rehearsal.runtime.Image`) by the end of their repository's name;
+``environment``, variables that every container is given beside its own; ``mounts``, folders that it
+sees, by their paths there; ``docker``, whether containers run in docker or as processes. Without
+SETTINGS there are no hosts, and ECS is moto's.
 """
 
 from __future__ import annotations
@@ -27,10 +28,12 @@ from typing import TYPE_CHECKING, Any
 from tfod_toolkit.rehearsal import gaps, refusals, states
 from tfod_toolkit.rehearsal.agent import Agent
 from tfod_toolkit.rehearsal.capacity import Capacity, Delays
+from tfod_toolkit.rehearsal.docker import Docker
 from tfod_toolkit.rehearsal.ecs import Ecs
 from tfod_toolkit.rehearsal.events import Events
 from tfod_toolkit.rehearsal.front import App, Front
-from tfod_toolkit.rehearsal.process import Image
+from tfod_toolkit.rehearsal.process import Processes
+from tfod_toolkit.rehearsal.runtime import Image, Runtime
 from tfod_toolkit.rehearsal.ssm import SessionManager, moto_calls
 
 if TYPE_CHECKING:
@@ -50,6 +53,8 @@ class Settings:
     delays: Delays = field(default_factory=Delays)
     images: Mapping[str, Image] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    mounts: Mapping[str, str] = field(default_factory=dict)
+    docker: bool = False
 
     @classmethod
     def of_json(cls, text: str) -> Settings:
@@ -61,6 +66,8 @@ class Settings:
             Delays(**told.get("delays", {})),
             {name: Image(**image) for name, image in told.get("images", {}).items()},
             told.get("environment", {}),
+            told.get("mounts", {}),
+            told.get("docker", False),
         )
 
 
@@ -73,6 +80,7 @@ class Account:
         self.events = Events(ACCOUNT, settings.region)
         self.capacity = Capacity(self.ecs, settings.delays, self._agent, self.events.publish)
         self.sessions = SessionManager(self._port)
+        self._docker = Docker(settings.mounts) if settings.docker else None
         self.endpoint = ""
         self.front: Front | None = None
 
@@ -157,6 +165,12 @@ class Account:
                 if host.tasks and host.connected and host.status == "ACTIVE"
             ]
 
+    def stop(self) -> None:
+        """End everything that runs."""
+        self.capacity.stop()
+        if self._docker:
+            self._docker.close()
+
     def _port(self, target: str, port: int) -> tuple[str, int] | None:
         """Where a port of a container (``ecs:CLUSTER_TASK_RUNTIME``) or of a host is here."""
         with self.ecs.changed:
@@ -187,7 +201,12 @@ class Account:
                 self.sessions.end_target(target)
 
     def _agent(self, task: Task) -> Agent:
-        return Agent(self.ecs, task, self._folder(task), self, self._settings.delays.pull)
+        return Agent(self.ecs, task, self._runtime(task), self, self._settings.delays.pull)
+
+    def _runtime(self, task: Task) -> Runtime:
+        if self._docker:
+            return self._docker.runtime(task)
+        return Processes(self._folder(task), self._settings.mounts)
 
     def _folder(self, task: Task) -> Path:
         """A new folder for a task's volumes; of the same path for each attempt at a run.
@@ -242,7 +261,7 @@ def main(words: list[str]) -> None:
     beside.rename(port_file)
     sys.stdin.read()
     if account:
-        account.capacity.stop()
+        account.stop()
     # Threads of moto's state machines may wait for years.
     sys.stdout.flush()
     os._exit(0)

@@ -1,4 +1,4 @@
-"""A container as a process: the same words, environment, volumes and signals, without docker.
+"""Containers as processes: the same words, environment, volumes and signals, without docker.
 
 What a container has and a process has not is made up for: a path of the container's that lies in
 a volume becomes the volume's folder, wherever it stands in its words or environment; a port of the
@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from tfod_toolkit.rehearsal.records import Container
+from tfod_toolkit.rehearsal.runtime import Image, on_loopback
 
 _INIT = Path(__file__).with_name("init.py")
 _PACKAGES = Path(__file__).resolve().parents[2]
@@ -31,17 +30,48 @@ PROGRAMS: Mapping[str, tuple[str, ...]] = {
 _KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "LD_LIBRARY_PATH")
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
-    """What an image says by itself.
+class Processes:
+    """Runs a task's containers as processes (:class:`~tfod_toolkit.rehearsal.runtime.Runtime`).
 
-    Attributes:
-        entrypoint: its program.
-        environment: its variables.
+    Args:
+        folder: for the task's volumes; it stays.
+        mounts: folders of this machine that every container sees, by their paths there.
     """
 
-    entrypoint: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
+    def __init__(self, folder: Path, mounts: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._mounts = {inside: Path(outside) for inside, outside in mounts.items()}
+
+    def start(
+        self,
+        container: Container,
+        image: Image,
+        ports: Mapping[int, int],
+        variables: Mapping[str, str],
+    ) -> Process:
+        """Start a container."""
+        folders = self._folders(container)
+        home = self._folder / "roots" / container.name
+        home.mkdir(parents=True, exist_ok=True)
+        environment = environment_of(container, image, folders, variables)
+        environment |= {"HOME": str(home), "TMPDIR": str(folders.get("/tmp", home))}  # noqa: S108
+        return Process(place(words_of(container, image), folders, ports), environment, home)
+
+    def end(self) -> None:
+        """Leave the volumes: they are looked at afterwards."""
+
+    def _folders(self, container: Container) -> dict[str, Path]:
+        """Where the container's paths are on this machine."""
+        definition = container.definition
+        found = {
+            each["containerPath"]: self._folder / "volumes" / each["sourceVolume"]
+            for each in definition.get("mountPoints") or ()
+        }
+        for each in (definition.get("linuxParameters") or {}).get("tmpfs") or ():
+            found[each["containerPath"]] = self._folder / "tmpfs" / container.name
+        for folder in found.values():
+            folder.mkdir(parents=True, exist_ok=True)
+        return found | self._mounts
 
 
 def words_of(container: Container, image: Image) -> list[str]:
@@ -53,10 +83,7 @@ def words_of(container: Container, image: Image) -> list[str]:
 
 def place(words: Sequence[str], folders: Mapping[str, Path], ports: Mapping[int, int]) -> list[str]:
     """A container's words, with its paths and ports as this machine has them."""
-    found = [_with_folders(word, folders) for word in words]
-    found = [str(ports.get(int(word), word)) if word.isdigit() else word for word in found]
-    # A container's network is its own; here it would be everybody's.
-    found = ["--host=127.0.0.1" if word == "--bind_all" else word for word in found]
+    found = on_loopback([_with_folders(word, folders) for word in words], ports)
     return [*PROGRAMS.get(found[0], (found[0],)), *found[1:]]
 
 
@@ -68,8 +95,8 @@ def environment_of(
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     paths = [str(_PACKAGES), *filter(None, [os.environ.get("PYTHONPATH")])]
     kept |= {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
-    mapped = {k: _with_folders(v, folders) for k, v in {**image.environment, **own}.items()}
-    return kept | mapped | dict(given)
+    told = {**image.environment, **own, **given}
+    return kept | {name: _with_folders(value, folders) for name, value in told.items()}
 
 
 def _with_folders(text: str, folders: Mapping[str, Path]) -> str:
@@ -79,13 +106,6 @@ def _with_folders(text: str, folders: Mapping[str, Path]) -> str:
     longest = sorted(folders, key=len, reverse=True)
     pattern = rf"(?<![\w./-])({'|'.join(map(re.escape, longest))})(?=/|$|[\s:,;\"'])"
     return re.sub(pattern, lambda match: str(folders[match[1]]), text)
-
-
-def free_port() -> int:
-    """A port of loopback that nobody has."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 class Process:
@@ -122,4 +142,9 @@ class Process:
     def wait(self) -> int:
         """Its exit code, once it has ended; 128 and a signal's number."""
         code = self._process.wait()
+        self.kill()  # closes what its init would still wait for
         return 128 - code if code < 0 else code
+
+    def reason(self) -> str:
+        """Nothing: a process has its exit code alone."""
+        return ""

@@ -13,30 +13,39 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from tfod_toolkit.cloud.stack.settings import CHECKOUT
 from tfod_toolkit.errors import BadDataError, UnavailableError, writing
-from tfod_toolkit.rehearsal import provision
+from tfod_toolkit.rehearsal import docker, provision
 from tfod_toolkit.rehearsal.aws import Aws, started
 from tfod_toolkit.rehearsal.capacity import Delays
 from tfod_toolkit.rehearsal.emulator import Settings
 from tfod_toolkit.rehearsal.faults import Fault, happen
-from tfod_toolkit.rehearsal.process import Image, free_port
+from tfod_toolkit.rehearsal.runtime import Image, free_port
 from tfod_toolkit.rehearsal.verbs import FailedError, Verbs
 from tfod_toolkit.rehearsal.zoo import MODEL
 
 RUN = "rehearsal"
 CONFIG = CHECKOUT.parent / "configs" / "ssd_mobilenet_v2_160.config"
-#: What docker/Dockerfile says of the stack's images.
+#: What docker/Dockerfile says of the stack's images, and what `make image` calls them.
 IMAGES_THERE = {
-    "tfod": Image(("tfod", "container"), {"TFOD_INPUTS": f"{provision.WORKDIR}/records"}),
-    "backup": Image(("tfod", "sidecar")),
+    "tfod": Image(
+        ("tfod", "container"), {"TFOD_INPUTS": f"{provision.WORKDIR}/records"}, "tfod:cpu"
+    ),
+    "backup": Image(("tfod", "sidecar"), {}, "tfod-backup:latest"),
+}
+#: Checkpoints come so often, in minutes, so that an interruption has something to lose.
+CHECKPOINT_MINUTES = "0.1"
+#: Where the containers see what stands in for the internet.
+_MIRROR = "/srv/zoo"
+#: What suits so small a training.
+_CONTAINERS_ENVIRONMENT = {
+    "TFOD_ZOO_MIRROR": _MIRROR,
+    "TFOD_CHECKPOINT_MINUTES": CHECKPOINT_MINUTES,
+    "TF_CPP_MIN_LOG_LEVEL": "2",
 }
 #: Steps and pictures that take a minute on two cores.
 STEPS, BATCH, IMAGES, SIZE = 20, 2, 24, "160x120"
-#: Checkpoints come so often, in minutes, so that an interruption has something to lose.
-CHECKPOINT_MINUTES = "0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,8 @@ class Plan:
         max_minutes: after which it is given up.
         terraform: whether terraform makes the stack, or else it is made by hand; ``None``: where
             there is a terraform, and its provider can be had.
+        docker: whether containers run in docker, or as processes; ``None``: in docker where it
+            answers and has the images.
         say: told what is done.
     """
 
@@ -60,6 +71,7 @@ class Plan:
     notice: float = 120.0
     max_minutes: float = 30.0
     terraform: bool | None = None
+    docker: bool | None = None
     say: Callable[[str], object] = print
 
 
@@ -260,7 +272,9 @@ def begun(plan: Plan) -> Iterator[Walk]:
         work=folder / "aws",
         delays=Delays(notice=plan.notice),
         images=IMAGES_THERE,
-        environment=_containers_environment(folder),
+        environment=_CONTAINERS_ENVIRONMENT,
+        mounts={_MIRROR: os.fspath(folder / "mirror")},
+        docker=_in_docker(plan),
     )
     with started(settings) as aws:
         configs = folder / "configs.json"
@@ -275,10 +289,17 @@ def _at(plan: Plan, folder: Path) -> Plan:
     return replace(plan, folder=folder)
 
 
-def _containers_environment(folder: Path) -> dict[str, Any]:
-    """What stands in for the internet in the containers, and suits so small a training."""
-    return {
-        "TFOD_ZOO_MIRROR": os.fspath(folder / "mirror"),
-        "TFOD_CHECKPOINT_MINUTES": CHECKPOINT_MINUTES,
-        "TF_CPP_MIN_LOG_LEVEL": "2",
-    }
+def _in_docker(plan: Plan) -> bool:
+    """Whether the containers run in docker.
+
+    Raises:
+        ConfigError: they shall, and cannot.
+    """
+    images = [image.local for image in IMAGES_THERE.values()]
+    lacking = docker.lacks(images) if plan.docker is not False else None
+    if plan.docker and lacking:
+        raise lacking
+    found = plan.docker is not False and lacking is None
+    how = f"in docker, from {' and '.join(images)}" if found else "as processes"
+    plan.say(f"containers run {how}")
+    return found

@@ -104,7 +104,7 @@ class Forwarding:
         except (OSError, TfodError, asyncio.TimeoutError):
             pass  # the program sees its connection closed; the tunnel says once what is wrong
         except asyncio.CancelledError:
-            pass  # by close(): asyncio's servers print a traceback of a connection that is cancelled
+            pass  # by close(); raised on, asyncio would print a traceback of it
         finally:
             self._connections.discard(task)
             writer.close()
