@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import subprocess
 import sys
 
 import numpy as np
 import pytest
 
+from tests.conftest import PROJECT
 from tfod_toolkit.prediction.runtime.openvino_model import OpenVinoModel
 from tfod_toolkit.prediction.runtime.signal_stack import _Stack, keep_signal_stack
 
@@ -33,17 +35,35 @@ def test_it_is_as_it_was_after_another_was_set():
     assert current() == before
 
 
-def test_openvino_leaves_it_as_it_was():
+def model() -> OpenVinoModel:
+    """A model that gives a picture's largest value of each colour."""
     import openvino
     from openvino import opset13
 
-    before = current()
     pictures = opset13.parameter([-1, -1, -1, 3], np.uint8)
     graph = openvino.Model([opset13.reduce_max(pictures, [1, 2])], [pictures])
-    model = OpenVinoModel(graph, ["largest"], None)
+    return OpenVinoModel(graph, ["largest"], None)
+
+
+def test_openvino_leaves_it_as_it_was():
+    before = current()
+    made = model()
     assert current() == before
-    np.testing.assert_array_equal(
-        model(np.full((2, 4, 5, 3), 7, np.uint8))["largest"], np.full((2, 3), 7)
+    found = made(np.full((2, 4, 5, 3), 7, np.uint8))["largest"]
+    np.testing.assert_array_equal(found, np.full((2, 3), 7))
+    del made
+    assert current() == before
+
+
+def test_a_signal_after_two_models_that_went_in_their_order():
+    code = (
+        "import os, signal\n"
+        "from tests.prediction.runtime.test_signal_stack import model\n"
+        "signal.signal(signal.SIGTERM, lambda *_: print('handled'))\n"
+        "first, second = model(), model()\n"
+        "del first; del second\n"
+        "os.kill(os.getpid(), signal.SIGTERM)\n"
     )
-    del model
-    assert current() == before
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr

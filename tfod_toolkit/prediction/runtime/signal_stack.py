@@ -1,4 +1,4 @@
-"""The stack that signals are handled on, which OpenVINO would make too small."""
+"""The stack that signals are handled on, which OpenVINO would replace by one that it frees."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ class _Stack(ctypes.Structure):
 def keep_signal_stack() -> Iterator[None]:
     """Leave this thread's alternate signal stack as it was, whatever the block does to it.
 
-    On processors with AMX, OpenVINO's CPU plugin sets one that is just as large as the state that
-    the kernel puts there (11,568 bytes), with no room for a handler. Python's handlers run on it:
-    Ctrl-C or SIGTERM then writes over what lies below, or ends the process with SIGSEGV.
+    OpenVINO's CPU plugin sets one of its own for every ``Core``, and puts back the one before when
+    that goes. Of two that go in the order that they came, the second puts back what the first has
+    freed: Python's handlers run there, and the next Ctrl-C or SIGTERM ends the process with
+    SIGSEGV.
     """
     if not sys.platform.startswith("linux"):  # the plugin does so there only
         yield
