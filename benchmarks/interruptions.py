@@ -91,13 +91,14 @@ def interrupt(kind: str, count: int) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     events = folder / "events.jsonl"
-    trainer = (sys.executable, "-m", "benchmarks.small_trainer")
+    trainer = ("python", "-m", "benchmarks.small_trainer")
     settings = Settings(
         work=folder / "aws",
         # The notice is an eighth of AWS's: what is not in S3 by then is lost.
         delays=Delays(boot=0.2, pull=0.2, notice=15.0, lost=0.5, idle=5.0),
         images={"tfod": Image(trainer), "backup": Image(("tfod", "sidecar"))},
-        environment={"EVENTS": str(events), "TF_CPP_MIN_LOG_LEVEL": "2"},
+        environment={"EVENTS": f"/srv/events/{events.name}", "TF_CPP_MIN_LOG_LEVEL": "2"},
+        mounts={"/srv/events": str(folder)},
     )
     began = time.monotonic()
     with started(settings) as aws:
