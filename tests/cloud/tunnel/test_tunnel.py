@@ -102,6 +102,23 @@ def test_a_session_that_aws_ended_is_followed_by_another(manager, tunnel_for, sa
     assert list(manager.sessions) == manager.started[1:]
 
 
+def test_a_session_that_ends_with_its_task_is_not_spoken_of(scene):
+    tunnel = scene.tunnel_for()
+    scene.said.until("TensorBoard is at")
+    (identity,) = scene.manager.sessions
+    over = [{"name": "tensorboard", "lastStatus": "STOPPED", "exitCode": 143}]
+    scene.fleet.change(
+        scene.first, lastStatus="DEACTIVATING", desiredStatus="STOPPED", containers=over
+    )
+    scene.manager.end(identity, "closed")
+    scene.far.targets["ecs:tfod_first2_runtime2"] = scene.far.targets["ecs:tfod_first1_runtime1"]
+    second = scene.fleet.add("first", 2, minutes=5)
+    scene.fleet.change(second, containers=tensorboard(2))
+    tunnel.see(scene.cloud.find("first"))
+    scene.said.until("TensorBoard is again at")
+    assert not [each for each in scene.said.texts if "ended" in each]
+
+
 def test_a_session_that_cannot_be_resumed_is_followed_by_another(manager, tunnel_for, said):
     tunnel = tunnel_for()
     said.until("TensorBoard is at")

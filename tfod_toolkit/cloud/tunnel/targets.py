@@ -42,7 +42,9 @@ def target_of(run: Run, cluster: str, port: int) -> Target | None:
 def ended_early(run: Run) -> str | None:
     """What to say where TensorBoard's container has ended though its task lives."""
     task = run.task
-    container = task.container(CONTAINER) if task and task.lives else None
+    # Of a task that ends, it is the first to go.
+    goes_on = task is not None and task.lives and task.status not in {"DEACTIVATING", "STOPPING"}
+    container = task.container(CONTAINER) if task and goes_on else None
     if container is None or container.status != "STOPPED":
         return None
     code = "" if container.exit_code is None else f" with {container.exit_code}"

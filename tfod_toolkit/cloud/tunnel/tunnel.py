@@ -172,14 +172,23 @@ class Tunnel:
                     forwarding.through(session.link)
                     self._say_open(target)
                     await self._wait(None, target, ended)
-                if ended.done() and self._target() == target:
-                    why = ended.result()
-                    self._tell(f"the tunnel's session has ended: {why}; opening another")
+                if ended.done():
+                    forwarding.through(None)
+                    await self._look()
+                    if self._target() == target:
+                        why = ended.result()
+                        self._tell(f"the tunnel's session has ended: {why}; opening another")
             finally:
                 ended.cancel()
         finally:
             forwarding.through(None)
             await session.close()
+
+    async def _look(self) -> None:
+        """See the run ourselves: a session often ends with its task, which is told us later."""
+        if self._calls and self._run:
+            with suppress(TfodError):
+                self._run = await asyncio.to_thread(self._calls.cloud.find, self._run.name)
 
     async def _answers(self, session: Session, target: Target, ended: asyncio.Future[str]) -> bool:
         """Wait for TensorBoard; False where it is not to be waited for any more."""
