@@ -30,6 +30,9 @@ Terraform acquires a state lock to protect the state."""
          "locked by ann@laptop since 2026-01-01 10:00:00 UTC", "force-unlock 9db590f1"),
         ("reading IAM Role", "ExpiredToken: The security token included in the request is expired",
          DeniedError, "the AWS credentials have expired", "aws sso login"),
+        ("reading EC2 VPC", "SignatureDoesNotMatch: Signature not yet current: 20261121T092200Z is "
+         "still later than 20261121T092115Z (20261121T091615Z + 5 min.)", ConfigError,
+         "this machine's clock is wrong", "set the clock"),
         ("No valid credential sources found", "Please see ...", DeniedError,
          "there are no AWS credentials", "aws configure"),
         ("creating IAM Role", "AccessDenied: User: arn:aws:iam::1:user/ann is not authorized to "

@@ -92,12 +92,12 @@ def sts_that_says():
     """An STS with one answer."""
     servers = []
 
-    def start(code):
+    def start(code, message="no"):
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 self.rfile.read(int(self.headers["Content-Length"]))
                 body = (
-                    f"<ErrorResponse><Error><Code>{code}</Code><Message>no</Message></Error>"
+                    f"<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error>"
                     "</ErrorResponse>"
                 ).encode()
                 self.send_response(403)
@@ -130,6 +130,17 @@ def test_refused_credentials(workplace, sts_that_says):
     done = workplace.tfod("status", AWS_ENDPOINT_URL=sts_that_says("InvalidClientTokenId"))
     error, _ = refused(done, 77)
     assert error == "AWS: these AWS credentials are refused (InvalidClientTokenId)"
+
+
+def test_a_clock_that_is_wrong(workplace, sts_that_says):
+    message = (
+        "Signature expired: 20261121T104625Z is now earlier than 20261121T113904Z "
+        "(20261121T114404Z - 5 min.)"
+    )
+    endpoint = sts_that_says("SignatureDoesNotMatch", message)
+    error, hint = refused(workplace.tfod("status", AWS_ENDPOINT_URL=endpoint), 78)
+    assert error == "AWS: this machine's clock is wrong; AWS says 20261121T114404Z"
+    assert hint.startswith("set the clock")
 
 
 def test_nobody_answers(workplace):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tfod_toolkit.cloud.stack.diagnostics import LOG_IN
+from tfod_toolkit.cloud.stack.diagnostics import CLOCK, LOG_IN, SET_CLOCK
 from tfod_toolkit.errors import ConfigError, DeniedError, TfodError, UnavailableError
 
 #: Kind of purchase -> quota of vCPUs, by the letters that begin an instance type.
@@ -276,6 +277,10 @@ def explained(where: str, error: Exception) -> TfodError:
     code = str((getattr(error, "response", None) or {}).get("Error", {}).get("Code", ""))
     if isinstance(error, raised.InvalidRegionError):
         return ConfigError(f"{where}: {error}", "correct the region")
+    if clock := re.search(CLOCK, str(error)):
+        return ConfigError(
+            f"{where}: this machine's clock is wrong; AWS says {clock[1]}", SET_CLOCK
+        )
     if code in _DENIED:
         called = str(getattr(error, "operation_name", "it"))
         return DeniedError(f"{where}: {called} is not allowed", f"ask for {called} on {where}")

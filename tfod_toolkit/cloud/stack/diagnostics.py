@@ -16,6 +16,11 @@ from tfod_toolkit.errors import (
     UnavailableError,
 )
 
+#: How AWS refuses the signature of a machine whose clock is wrong; and that its own says.
+CLOCK = (
+    r"Signature (?:expired|not yet current): \S+ is (?:now earlier|still later) than \S+ \((\S+)"
+)
+SET_CLOCK = "set the clock: AWS takes no request that is more than 5 minutes off"
 LOG_IN = "log in, for instance: aws sso login, or aws configure; AWS_PROFILE names a profile"
 GO_ON = "when that is put right, the same command goes on where this one stopped"
 #: More than these say the same thing.
@@ -177,6 +182,7 @@ EXPLANATIONS: list[tuple[str, Explanation]] = [
         r"failed to get shared config profile",
         _said(DeniedError, None, "name one of ~/.aws/config as profile in config.tfvars"),
     ),
+    (CLOCK, _said(ConfigError, "this machine's clock is wrong", SET_CLOCK)),
     (
         r"InvalidClientTokenId|SignatureDoesNotMatch|UnrecognizedClientException",
         _said(DeniedError, "these AWS credentials are refused", LOG_IN),
