@@ -121,6 +121,10 @@ def test_threshold_and_classes_choose_without_another_call(page, photo):
     assert text(page, "percent") == "20%"
     page.find_elements("css selector", "#classes input")[1].click()
     assert listed(page) == [["brick", "30%"]]
+    set_threshold(page, 50)
+    assert text(page, "nothing") == "Nothing is that sure. The surest is brick, 30%."
+    set_threshold(page, 20)
+    assert not page.find_element("id", "nothing").is_displayed()
     assert page.execute_script(calls) == 1
 
 

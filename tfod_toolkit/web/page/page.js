@@ -37,12 +37,20 @@ async function begin() {
 
 function percent() { $("percent").textContent = `${$("threshold").value}%`; }
 
+function asked() {
+  return state.detections.filter((found) => state.classes.get(found.class_id)?.box.checked ?? true);
+}
+
 function chosen() {
   const least = Number($("threshold").value) / 100;
-  return state.detections.filter((found) => {
-    const kind = state.classes.get(found.class_id);
-    return found.score >= least && (!kind || kind.box.checked);
-  });
+  return asked().filter((found) => found.score >= least);
+}
+
+function sayNothing() {
+  const [best] = asked().sort((one, other) => other.score - one.score);
+  $("nothing").textContent = best
+    ? `Nothing is that sure. The surest is ${best.class}, ${Math.round(best.score * 100)}%.`
+    : "Nothing of these classes was found.";
 }
 
 async function look(blob) {
@@ -78,6 +86,8 @@ function show() {
   if (!state.picture) return;
   const kept = chosen();
   draw(kept);
+  sayNothing();
+  $("nothing").hidden = kept.length > 0;
   $("found").replaceChildren(...kept.map((found) => {
     const item = document.createElement("li");
     const swatch = document.createElement("span");
@@ -106,6 +116,7 @@ function another() {
   $("drop").hidden = false;
   $("file").value = "";
   $("found").replaceChildren();
+  $("nothing").hidden = true;
   say("Ready");
 }
 
