@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tfod_toolkit.cli.dataset_common import (
+    GO_ON,
     interruptible,
     progress_bar,
     refuse_bad,
@@ -89,7 +90,7 @@ def command(
         image=ImageSettings(decode=look == "decoded", max_side=max_side or 0),
         images=images,
     )
-    with interruptible("the same command goes on from there"), progress_bar("images") as progress:
+    with interruptible(GO_ON), progress_bar("images") as progress:
         report = build_records(source, out, settings, progress, beam)
     count = say(report.notes, report.faults)
     if as_json:

@@ -73,7 +73,7 @@ def command(
     from tfod_toolkit.errors import BadDataError
 
     options = CheckOptions(look, split)
-    with reading(source, format_, images) as (index, progress):
+    with reading(source, format_, images, writes=fix is not None) as (index, progress):
         report = check_index(index, source, options, progress)
         repairs = None
         if fix is not None:

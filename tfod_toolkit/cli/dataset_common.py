@@ -195,6 +195,10 @@ def tell(report: ExportReport, *, allow: bool) -> None:
     refuse_bad(count, "above", allow=allow)
 
 
+#: What is said to whoever interrupts what can be gone on with.
+GO_ON = "the same command goes on from there"
+
+
 @contextmanager
 def interruptible(hint: str) -> Iterator[None]:
     """Turn Ctrl-C and SIGTERM into :class:`Interrupted`."""
@@ -213,14 +217,14 @@ def interruptible(hint: str) -> Iterator[None]:
 
 @contextmanager
 def reading(
-    source: Path, format_: str = "auto", images: Path | None = None
+    source: Path, format_: str = "auto", images: Path | None = None, *, writes: bool = True
 ) -> Iterator[tuple[Index, Callable[[int, int], None]]]:
     """The index of a dataset, and what is told of progress."""
     from tfod_toolkit.dataset.index import Source, indexed
 
     where = Source(source, format_, images)
     with (
-        interruptible("nothing was written: begin again"),
+        interruptible(GO_ON if writes else "nothing was written: begin again"),
         progress_bar("images") as progress,
         indexed(where, progress) as index,
     ):

@@ -43,7 +43,7 @@ def command(
     """Count the dataset SOURCE: classes by split, sizes, aspect ratios, places, boxes an image."""
     from tfod_toolkit.dataset.statistics import gather
 
-    with reading(source, format_, images) as (index, progress):
+    with reading(source, format_, images, writes=False) as (index, progress):
         found, how = gather(index, split, progress)
         format_ = index.format
     anchors = matched(config, found) if config else None

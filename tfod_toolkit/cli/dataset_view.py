@@ -42,7 +42,7 @@ def command(
     from tfod_toolkit.dataset.page import write_page
     from tfod_toolkit.dataset.statistics import gather
 
-    with reading(source, format_, images) as (index, progress):
+    with reading(source, format_, images, writes=False) as (index, progress):
         stats = gather(index, split, progress)
         shown = write_page(index, stats, out, pictures, source.resolve().name)
     click.echo(f"{out}: {shown:,} pictures of {sum(stats[0].images.values()):,}")

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from tfod_toolkit import __version__
 from tfod_toolkit.dataset.annotations import Fault, Note, unpack
 from tfod_toolkit.dataset.build import QUOTED, BuildSettings, build_index, found_classes
 from tfod_toolkit.dataset.fitting import FitSettings, Fitted, fit
 from tfod_toolkit.dataset.index import Index, Progress
+from tfod_toolkit.dataset.journal import Journal
 from tfod_toolkit.dataset.labels import LabelMap
 from tfod_toolkit.dataset.parallel import in_order
 from tfod_toolkit.dataset.pixels import ImageSettings
@@ -21,7 +26,12 @@ from tfod_toolkit.errors import BadDataError, CannotWriteError, UsageError, writ
 RECORDS = "records"
 #: What a dataset can be written as.
 TARGETS = (*WRITERS, RECORDS)
+_JOURNAL = ".journal"
 _SUFFIXES = {"jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"), "png": (".png",)}
+
+
+#: What the writer is given of a sample, where it can be used; and what is said of it.
+_Result = tuple[Entry | None, list[Fault | Note]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +87,9 @@ def export_index(
 ) -> ExportReport:
     """Write the samples of an index as a new dataset; whole or not at all.
 
+    What an interrupted call left in ``out`` is gone on with by one with the same settings, if
+    neither annotations nor images have changed; records are begun anew.
+
     Raises:
         BadDataError: no image can be used.
         CannotWriteError: ``out`` cannot be written, or is not empty.
@@ -86,7 +99,7 @@ def export_index(
     if out.is_dir() and any(not path.name.startswith(".making-") for path in out.iterdir()):
         raise CannotWriteError(f"{out} is not empty", "choose a new folder for the dataset")
     names = settings.label_map or found_classes(index, index.folder)
-    with staged(out, ()) as stage:
+    with staged(out, (), resumed="export") as stage:
         fixed_names = replace(settings, label_map=names)
         report = _written(index, out, stage, fixed_names, progress)
         if not report.images:
@@ -102,14 +115,14 @@ def _written(
 ) -> ExportReport:
     names = settings.label_map
     assert names is not None
-    made = writer(settings.to, stage, list(names.names.values()))
-    job = partial(_export_packed, stage, settings)
     done, annotations, total = 0, 0, index.count()
     splits: dict[str, int] = {}
     name_exports(index)
-    rows = index.packed("export, splits, grp", "1", "known, image")
-    with writing(out):
-        for results in in_order(job, rows):
+    with writing(out), Journal(stage / _JOURNAL, _stamp(index, settings)) as journal:
+        if not journal.resumed:
+            _clear(stage)
+        made = writer(settings.to, stage, list(names.names.values()))
+        for results in _results(index, stage, settings, journal):
             for entry, said in results:
                 index.say(said)
                 if entry is not None:
@@ -123,6 +136,47 @@ def _written(
     images = sum(splits.values())
     notes = (*index.notes(), *lost)
     return ExportReport(out, settings.to, images, annotations, splits, tuple(index.faults()), notes)
+
+
+def _results(
+    index: Index, stage: Path, settings: ExportSettings, journal: Journal
+) -> Iterator[list[_Result]]:
+    """What became of the samples, some at a time: as an interrupted call left it, then anew."""
+    done = 0
+    for results in journal.results():
+        done += len(results)
+        yield results
+    rows = index.packed("export, splits, grp", "1", "known, image", skip=done)
+    for results in in_order(partial(_export_packed, stage, settings), rows):
+        journal.add(results)
+        yield results
+
+
+def _stamp(index: Index, settings: ExportSettings) -> str:
+    """What is another where a sample, an image or a setting is."""
+    digest = hashlib.sha256(f"{__version__} {settings!r}".encode())
+    for data, *columns in index.packed("export, splits, grp, image", "1", "known, image"):
+        digest.update(data)
+        digest.update(repr((*columns, _state(columns[-1]))).encode())
+    return digest.hexdigest()
+
+
+def _state(image: str) -> tuple[int, int] | None:
+    """Size and time of an image's file, or of the file of records that it is in."""
+    for path in (image, os.path.dirname(image)):  # noqa: PTH120 -- Path is slow here
+        try:
+            found = os.stat(path)  # noqa: PTH116
+        except OSError:
+            continue
+        return found.st_size, found.st_mtime_ns
+    return None
+
+
+def _clear(stage: Path) -> None:
+    """Remove what another export left; what is hidden is this one's already."""
+    for path in stage.iterdir():
+        if not path.name.startswith("."):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _records(
@@ -166,9 +220,9 @@ def _export_packed(
     stage: Path,
     settings: ExportSettings,
     packed: Sequence[tuple[bytes, str, str, str]],
-) -> list[tuple[Entry | None, list[Fault | Note]]]:
+) -> list[_Result]:
     """Fit samples and write their images; what is left for the writer."""
-    results: list[tuple[Entry | None, list[Fault | Note]]] = []
+    results: list[_Result] = []
     fitting = FitSettings(
         settings.clip, settings.label_map, optional_masks=True, image=settings.image
     )
