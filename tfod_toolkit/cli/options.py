@@ -55,6 +55,43 @@ def overlay_options(command: Command) -> Command:
     return command
 
 
+def listening_options(command: Command) -> Command:
+    """``--host``, ``--port``, ``--labels`` and ``--runtime`` of what serves a model."""
+    decorators = [
+        click.option("--host", default="127.0.0.1", help="0.0.0.0 lets other machines in."),
+        click.option(
+            "--port", type=click.IntRange(0, 65535), default=8000, help="0 takes a free one."
+        ),
+        click.option("--labels", type=click.Path(path_type=Path), help="Another label map."),
+        click.option(
+            "--runtime",
+            type=click.Choice(["auto", "tensorflow", "openvino"]),
+            default="auto",
+            help="OpenVINO where `tfod predict` prepared it, unless said otherwise.",
+        ),
+    ]
+    for decorate in reversed(decorators):
+        command = decorate(command)
+    return command
+
+
+def choosing_options(command: Command) -> Command:
+    """``--min-confidence``, for classes too, and ``--classes``: which detections are wanted."""
+    decorators = [
+        click.option(
+            "--min-confidence",
+            multiple=True,
+            metavar="[CLASS=]0..1",
+            default=["0.5"],
+            help="Leave out what is less sure; may be given for single classes too.",
+        ),
+        click.option("--classes", metavar="NAME,...", help="Only these classes.  [default: all]"),
+    ]
+    for decorate in reversed(decorators):
+        command = decorate(command)
+    return command
+
+
 def runner_options(command: Command) -> Command:
     """``--runner`` and ``--beam-options``: the command gets ``beam``, Beam's options or None."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tfod_toolkit.cli.options import runner_options
+from tfod_toolkit.cli.options import choosing_options, runner_options
 
 if TYPE_CHECKING:
     from tfod_toolkit.prediction import Result, Summary
@@ -29,14 +29,7 @@ _WRITE = "pictures,json"
     type=click.Path(path_type=Path),
     help="The label map.  [default: the model's own classes.pbtxt]",
 )
-@click.option(
-    "--min-confidence",
-    multiple=True,
-    metavar="[CLASS=]0..1",
-    default=["0.5"],
-    help="Leave out what is less sure; may be given for single classes too.",
-)
-@click.option("--classes", metavar="NAME,...", help="Only these classes.  [default: all]")
+@choosing_options
 @click.option("--max-detections", type=click.IntRange(1), help="The best of each picture.")
 @click.option(
     "--write",

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from tfod_toolkit.cli.options import choosing_options, listening_options
+
 
 @click.command("scan", context_settings={"show_default": True})
 @click.argument("model", type=click.Path(path_type=Path))
@@ -16,23 +18,8 @@ import click
     default="scan",
     help="Where the log and the frames that are kept go.",
 )
-@click.option("--host", default="127.0.0.1", help="0.0.0.0 lets other machines in.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8000, help="0 takes a free one.")
-@click.option("--labels", type=click.Path(path_type=Path), help="Another label map.")
-@click.option(
-    "--runtime",
-    type=click.Choice(["auto", "tensorflow", "openvino"]),
-    default="auto",
-    help="OpenVINO where `tfod predict` prepared it, unless said otherwise.",
-)
-@click.option(
-    "--min-confidence",
-    multiple=True,
-    metavar="[CLASS=]0..1",
-    default=["0.5"],
-    help="Leave out what is less sure; may be given for single classes too.",
-)
-@click.option("--classes", metavar="NAME,...", help="Only these classes.  [default: all]")
+@listening_options
+@choosing_options
 @click.option(
     "--rule",
     "rules",

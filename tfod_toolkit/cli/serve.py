@@ -6,19 +6,13 @@ from pathlib import Path
 
 import click
 
+from tfod_toolkit.cli.options import listening_options
+
 
 @click.command("serve", context_settings={"show_default": True})
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--host", default="127.0.0.1", help="0.0.0.0 lets other machines in.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8000, help="0 takes a free one.")
+@listening_options
 @click.option("--name", default="detector", help="The model's, in /v1/models/NAME.")
-@click.option("--labels", type=click.Path(path_type=Path), help="Another label map.")
-@click.option(
-    "--runtime",
-    type=click.Choice(["auto", "tensorflow", "openvino"]),
-    default="auto",
-    help="OpenVINO where `tfod predict` prepared it, unless said otherwise.",
-)
 @click.option(
     "--min-confidence",
     type=click.FloatRange(0, 1),
