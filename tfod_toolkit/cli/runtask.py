@@ -290,9 +290,13 @@ def _wants_stop() -> bool:
 
     if not sys.stdin.isatty():
         return False
-    answer = click.prompt(
-        "\nleave it running, or stop it?", type=click.Choice(["leave", "stop"]), default="leave"
-    )
+    try:
+        answer = click.prompt(
+            "\nleave it running, or stop it?", type=click.Choice(["leave", "stop"]), default="leave"
+        )
+    except click.Abort:  # Ctrl-C once more, or the terminal is gone
+        click.echo()
+        return False
     return bool(answer == "stop")
 
 
