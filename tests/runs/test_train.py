@@ -133,6 +133,32 @@ def test_sigterm_saves_and_the_same_command_goes_on(sample_records, tmp_path):
     assert json.loads((run / "run.json").read_text())["attempts"] == 2
 
 
+#: Ctrl-C as soon as the first block of steps is over, before the next one begins.
+BETWEEN_BLOCKS = """
+import os, signal, sys
+from tfod_toolkit.cli import main
+from tfod_toolkit.training.watchdog import Watchdog
+taking_steps, sent = Watchdog.taking_steps, []
+def interrupted(self, step):
+    if step and not sent:
+        sent.append(os.kill(os.getpid(), signal.SIGINT))
+    return taking_steps(self, step)
+Watchdog.taking_steps = interrupted
+main(sys.argv[1:])
+"""
+
+
+def test_a_signal_between_two_blocks_of_steps_saves_them_too(sample_records, tmp_path):
+    run = tmp_path / "run"
+    arguments = words(sample_records, run, "--evaluate-every", 0, steps=60)
+    command = [sys.executable, "-c", BETWEEN_BLOCKS, *map(str, arguments)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert result.returncode == 75, result.stderr
+    stopped = saved_step(run / "training")
+    assert f"interrupted by SIGINT; the checkpoint of step {stopped} is whole" in result.stderr
+    assert logged(run)[-1]["step"] == stopped
+
+
 @pytest.mark.parametrize("moment", ["tracing the training step", "evaluating at", "exporting"])
 def test_a_signal_anywhere_else_leaves_a_run_that_goes_on(sample_records, tmp_path, moment):
     run = tmp_path / "run"

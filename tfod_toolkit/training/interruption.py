@@ -27,9 +27,13 @@ class Interruption:
     steps, a checkpoint under way) the request only waits to be asked for; elsewhere (imports,
     tracing, evaluation, export, whose files are written beside their name and renamed) it raises
     :class:`StopNow` at once. A second SIGINT ends the process as usual.
+
+    Attributes:
+        kept: what is said of the work that was done until then.
     """
 
     def __init__(self) -> None:
+        self.kept = "what was saved is whole"
         self._signal: signal.Signals | None = None
         self._error: TfodError | None = None
         self._protected = 0
@@ -68,7 +72,7 @@ class Interruption:
             return self._error
         name = self._signal.name if self._signal else "a signal"
         return Interrupted(
-            f"interrupted by {name}; what was saved is whole",
+            f"interrupted by {name}; {self.kept}",
             "run the same command again to go on from there",
         )
 

@@ -93,6 +93,10 @@ class Trainer:
                 stopped = self._run(evaluate)
         except StopNow:
             self.checkpoints.wait()
+            saved = self.checkpoints.saved_step
+            self._interruption.kept = (
+                f"the checkpoint of step {saved:,} is whole" if saved else "no step was saved yet"
+            )
             raise
         finally:
             self._log.close()
@@ -130,18 +134,32 @@ class Trainer:
             with self._watchdog.taking_steps(step):
                 self._steps.trace()
         while step < total and not self._out_of_patience():
-            with self._watchdog.taking_steps(step), self._interruption.protected():
-                step = self._take_block(step)
-                stopping = self._agreed_to_stop()
-                if stopping or self._checkpoint_due(step) or self._evaluation_due(step):
-                    self.checkpoints.save(wait=stopping or step == total)
-                    self._last_save = time.monotonic()
-            if stopping:
-                self._interruption.check()
+            # Protected until it is saved, not block by block: a signal between two would cost both.
+            with self._interruption.protected():
+                step = self._take_steps(step, evaluate is not None)
+            self._interruption.check()
             if evaluate and self._evaluation_due(step):
                 self._evaluate(evaluate, step)
         self.checkpoints.wait()
         return step < total
+
+    def _take_steps(self, step: int, evaluates: bool) -> int:
+        """Take steps until there is something else to do, and the last one is saved; returns it.
+
+        Raises:
+            StopNow: a signal came, to this worker or to another.
+        """
+        while True:
+            with self._watchdog.taking_steps(step):
+                step = self._take_block(step)
+                stopping = self._agreed_to_stop()
+                if stopping or self._checkpoint_due(step) or self._evaluation_due(step):
+                    self.checkpoints.save(wait=stopping or step == self._settings.steps)
+                    self._last_save = time.monotonic()
+            if stopping:
+                raise StopNow
+            if step == self._settings.steps or (evaluates and self._evaluation_due(step)):
+                return step
 
     def _take_block(self, step: int) -> int:
         """Take steps to the next boundary, or for a second; log them; return the step."""
