@@ -6,12 +6,13 @@ import pytest
 
 from tfod_toolkit.odapi.protos import train_pb2
 from tfod_toolkit.pipeline import check_config, load_config, parse_config, resolve
+from tfod_toolkit.pipeline.extractors import EXTRACTORS
 from tfod_toolkit.pipeline.resolve import Overrides
 from tfod_toolkit.pipeline.train_fields import FIELDS, Use
 
 SOUND = """
 model { ssd {
-  num_classes: 3 feature_extractor { type: "ours" }
+  num_classes: 3 feature_extractor { type: "ssd_mobilenet_v2_keras" }
   image_resizer { fixed_shape_resizer { height: 320 width: 320 } }
 } }
 train_config {
@@ -220,6 +221,43 @@ def test_one_thing_wrong_is_one_finding_with_a_remedy(records, assignments, find
     assert found(records, *assignments) == [
         (severity, message.format(labels=records.label_map), hint)
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("ssd_mobilenet_v3_keras", "did you mean 'ssd_mobilenet_v2_keras'?"),
+        ("ssd_mobilenet_v1", "did you mean 'ssd_mobilenet_v1_keras'?"),
+        ("ssd_resnet50_v1_fpn", "did you mean 'ssd_resnet50_v1_fpn_keras'?"),
+        ("hourglass_104", "it is one of model.center_net; those of model.ssd are ssd_mobilenet_v1"),
+        ("nonsense", "use one of ssd_mobilenet_v1_keras, ssd_mobilenet_v1_fpn_keras, "),
+    ],
+)
+def test_a_feature_extractor_that_tfod_has_not_is_refused(records, name, hint):
+    field = "model.ssd.feature_extractor.type"
+    ((severity, message, said),) = found(records, f"{field}={name}")
+    assert (severity, message) == (
+        "error",
+        f"{field} is '{name}', which is no feature extractor of TensorFlow 2's for ssd",
+    )
+    assert said.startswith(hint)
+
+
+def test_a_feature_extractor_without_a_type_is_refused(records):
+    ((_, message, hint),) = found(records, "model.ssd.feature_extractor={pad_to_multiple: 1}")
+    assert message == "model.ssd.feature_extractor.type is not set"
+    assert hint.startswith("use one of ssd_mobilenet_v1_keras, ")
+
+
+@pytest.mark.slow
+def test_the_feature_extractors_are_tfods():
+    from tfod_toolkit.odapi.api import model_builder
+
+    assert {kind: set(names) for kind, names in EXTRACTORS.items()} == {
+        "ssd": set(model_builder.SSD_KERAS_FEATURE_EXTRACTOR_CLASS_MAP),
+        "faster_rcnn": set(model_builder.FASTER_RCNN_KERAS_FEATURE_EXTRACTOR_CLASS_MAP),
+        "center_net": set(model_builder.CENTER_NET_EXTRACTOR_FUNCTION_MAP),
+    }
 
 
 def test_a_batch_that_replicas_cannot_share_is_refused_with_those_that_they_can(records):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tfod_toolkit.errors import TfodError
+from tfod_toolkit.pipeline.extractors import EXTRACTORS, meant
 from tfod_toolkit.pipeline.findings import Finding, error
 from tfod_toolkit.pipeline.model import architecture
 from tfod_toolkit.pipeline.paths import is_remote
@@ -24,6 +25,8 @@ def check_model(config: Proto) -> Iterator[Finding]:
             "an override for another kind of model takes the place of the config's whole model: "
             "write one for the kind that the config has",
         )
+    elif kind in _MODELS:
+        yield from _extractor(kind, model.feature_extractor.type)
     if kind not in _MODELS:
         yield error(
             "model",
@@ -37,6 +40,19 @@ def check_model(config: Proto) -> Iterator[Finding]:
             "graph_rewriter",
             "graph_rewriter (training for 8-bit weights) is TensorFlow 1's",
             "--set graph_rewriter=",
+        )
+
+
+def _extractor(kind: str, name: str) -> Iterator[Finding]:
+    """Whether TFOD has the feature extractor that a model names."""
+    field = f"model.{kind}.feature_extractor.type"
+    if not name:
+        yield error(field, f"{field} is not set", f"use one of {', '.join(EXTRACTORS[kind])}")
+    elif name not in EXTRACTORS[kind]:
+        yield error(
+            field,
+            f"{field} is {name!r}, which is no feature extractor of TensorFlow 2's for {kind}",
+            meant(kind, name),
         )
 
 
