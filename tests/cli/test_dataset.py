@@ -190,3 +190,36 @@ def test_new_datasets_as_they_are_typed(voc, tmp_path):
         assert says in result.stdout
     both = run("build", tmp_path / "both", tmp_path / "records", "--testing-fraction", 0)
     assert ["cat", "12"] in [line.split() for line in both.stdout.splitlines()]
+
+
+def test_nothing_of_a_merged_dataset_is_lost(voc, tmp_path):
+    """Whatever each called its splits."""
+    voc.list("train", "image0", "image1")
+    voc.list("val", "image2")
+    voc.list("test", "image3", "image4", "image5")
+    other = Voc(tmp_path / "other")
+    for number in range(4):
+        other.add(f"scene{number}", voc_object("ball"))
+    other.list("training", "scene0", "scene1", "scene2")
+    other.list("testing", "scene3")
+    assert run("merge", voc.folder, other.folder, tmp_path / "all").exit_code == 0
+    result = run("build", tmp_path / "all", tmp_path / "records")
+    assert result.exit_code == 0, result.output
+    assert "training: training + train + val; testing: testing + test)" in result.stdout
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert ["images", "6", "4"] in rows
+    assert ["ball", "3", "1"] in rows
+    assert "left out" not in result.stderr
+
+
+def test_what_a_split_loses_is_said_last(voc, tmp_path):
+    voc.list("train", "image0", "image1")
+    voc.list("test", "image2", "image3")
+    voc.add("image4", voc_object("bird"))
+    result = run("build", voc.folder, tmp_path / "records")
+    assert result.exit_code == 0, result.output
+    assert result.stderr.splitlines()[-1].startswith(
+        f"warning: {voc.folder}: 2 of 6 images, among them all with 'bird', are left out, for "
+        "they are in no split (training: train; testing: test): --training-split"
+    )
+    assert "warning: 1 splits that are left out (split-lost)" in run("check", voc.folder).stdout

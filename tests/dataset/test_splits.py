@@ -55,6 +55,7 @@ def both(split: Split) -> tuple[str, str]:
     return "".join(split.training), "".join(split.testing)
 
 
+DEFAULT = SplitSettings()
 TRAIN, VAL = sample("a", "train", "trainval"), sample("b", "val", "trainval")
 TEST, NONE = sample("c", "test"), sample("d")
 
@@ -83,6 +84,75 @@ def test_the_sources_own_splits(samples, expected, how):
     assert both(split) == expected
     assert split.how == how
     assert split.faults == []
+
+
+@pytest.mark.parametrize(
+    ("splits", "expected", "how"),
+    [
+        (
+            ("train", "val", "test", "training", "testing"),
+            ("abd", "ce"),
+            "training: training + train + val; testing: testing + test",
+        ),
+        (
+            ("train", "val", "training", "testing"),
+            ("abc", "d"),
+            "training: training + train + val; testing: testing",
+        ),
+        (("train", "val", "valid"), ("a", "bc"), "training: train; testing: val + valid"),
+        (
+            ("training", "validation", "test"),
+            ("ab", "c"),
+            "training: training + validation; testing: test",
+        ),
+        (("test", "val"), ("b", "a"), "training: the rest; testing: test"),
+    ],
+)
+def test_splits_of_several_customs_are_used_together(splits, expected, how):
+    """As in a dataset that was merged."""
+    split = split_samples([sample("abcde"[n], name) for n, name in enumerate(splits)], DEFAULT)
+    assert both(split) == expected
+    assert split.how == how
+    assert split.faults == split.notes == []
+
+
+def test_a_list_that_adds_nothing_is_not_named():
+    """VOC's trainval is train and val together; beside it, COCO's train is more."""
+    split = split_samples([TRAIN, VAL, TEST, sample("e", "train")], DEFAULT)
+    assert both(split) == ("abe", "c")
+    assert split.how == "training: trainval + train; testing: test"
+
+
+def test_one_side_that_was_asked_for():
+    samples = [sample("a", "train"), sample("b", "val"), TEST, sample("d", "testing")]
+    split = split_samples(samples, SplitSettings(training=("val",)))
+    assert both(split) == ("b", "cd")
+    split = split_samples(samples[:2], SplitSettings(training=("val",)))
+    assert both(split) == ("b", "a")
+    split = split_samples(samples, SplitSettings(testing=("test",)))
+    assert both(split) == ("ab", "c")
+    assert "1 of 4 images are left out, for they are only in testing" in split.notes[-1].text
+
+
+def test_a_loss_is_warned_of():
+    """Of a class, however rare, or of a quarter of the images; not of a few."""
+    used = [sample(f"{n:03d}", ("train", "test")[n % 2], classes="a") for n in range(12)]
+
+    def warned(*more: Sample, **settings: tuple[str, ...]) -> list[str]:
+        notes = split_samples([*used, *more], SplitSettings(**settings)).notes
+        return [note.text for note in notes if note.code == "split-lost"]
+
+    assert warned(sample("x", classes="a")) == []
+    (text,) = warned(sample("x", classes="ab"), sample("y", classes="c"))
+    assert text.startswith(
+        "2 of 14 images, among them all with 'b', 'c', are left out, for they are in no split "
+        "(training: train; testing: test): --training-split"
+    )
+    lost = [sample(f"x{n}", "val") for n in range(4)]
+    assert warned(*lost) == []
+    (text,) = warned(*lost, training=("train",))
+    assert text.startswith("4 of 16 images are left out, for they are only in val (")
+    assert warned(*lost, training=("train",), testing=("test",)) == []
 
 
 def test_splits_that_were_asked_for():

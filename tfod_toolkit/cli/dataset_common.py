@@ -27,6 +27,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 PLAIN_INTERVAL = 10.0
 #: Faults that are printed, of very many.
 _SHOWN = 1000
+#: Kinds of notes that are warnings.
+_WARNED = ("split-lost",)
 
 
 def source_options(command: Command) -> Command:
@@ -60,14 +62,15 @@ def split_options(command: Command) -> Command:
             "--training-split",
             multiple=True,
             metavar="NAME",
-            help="A split of SOURCE to train on (may be repeated). Otherwise training, trainval, "
-            "or train and val.",
+            help="A split of SOURCE to train on (may be repeated). Otherwise training, trainval "
+            "and train, and val where there is another to test on.",
         ),
         click.option(
             "--testing-split",
             multiple=True,
             metavar="NAME",
-            help="A split of SOURCE to test on (may be repeated). Otherwise testing, test or val.",
+            help="A split of SOURCE to test on (may be repeated). Otherwise testing and test, "
+            "or val.",
         ),
         click.option(
             "--training-list",
@@ -232,8 +235,9 @@ def reading(
 
 
 def say(notes: Iterable[Note], faults: Iterable[Fault]) -> int:
-    """Print notes and faults; returns how many faults there are."""
-    for line in note_lines(notes):
+    """Print notes and faults, and warnings last; returns how many faults there are."""
+    kept = list(notes)
+    for line in note_lines(note for note in kept if note.code not in _WARNED):
         click.echo(f"note: {line}", err=True)
     count = 0
     for count, fault in enumerate(faults, start=1):
@@ -241,6 +245,8 @@ def say(notes: Iterable[Note], faults: Iterable[Fault]) -> int:
             click.echo(f"left out: {fault}", err=True)
     if count > _SHOWN:
         click.echo(f"and {count - _SHOWN:,} more", err=True)
+    for line in note_lines(note for note in kept if note.code in _WARNED):
+        click.echo(f"warning: {line}", err=True)
     return count
 
 

@@ -58,6 +58,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "class-unknown": (ERROR, "classes that are not in the label map"),
     "class-id-zero": (ERROR, "classes with id 0, which is the background's"),
     "class-untrained": (ERROR, "classes that are only in testing"),
+    "split-lost": (WARNING, "splits that are left out"),
     "class-absent": (WARNING, "classes that are absent from a split"),
     "class-blanks": (WARNING, "class names with blanks around them"),
     "class-near-duplicate": (WARNING, "class names that may be two spellings of one"),

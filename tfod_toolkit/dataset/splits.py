@@ -15,11 +15,14 @@ from tfod_toolkit.errors import MissingInputError, UsageError
 if TYPE_CHECKING:
     from tfod_toolkit.dataset.index import Index
 
-#: The splits' usual names, in the order in which they are preferred, and what they are made of
-#: where there is no list of that name.
-_TRAINING = (("training",), ("trainval",), ("train", "val"), ("train", "valid"), ("train",))
-_TESTING = (("testing",), ("test",), ("val",), ("valid",), ("validation",))
-SPLIT_NAMES = frozenset(name for names in (*_TRAINING, *_TESTING) for name in names)
+#: The splits' usual names; a dataset that was merged may have those of several customs.
+_TRAINING = ("training", "trainval", "train")
+_TESTING = ("testing", "test")
+#: They test where nothing else does, and train otherwise.
+_VALIDATION = ("val", "valid", "validation")
+SPLIT_NAMES = frozenset((*_TRAINING, *_TESTING, *_VALIDATION))
+#: The least part of the images whose loss is warned of.
+_MUCH = 0.25
 #: What the two parts of a build are called.
 TRAINING, TESTING = "training", "testing"
 #: Keeps the images of one folder together.
@@ -89,10 +92,7 @@ def assign_splits(index: Index, settings: SplitSettings) -> str:
         query = "UPDATE samples SET part = CASE place WHEN ? THEN ? ELSE ? END"
         index.database.execute(query, (settings.fold - 1, TESTING, TRAINING))
         return f"fold {settings.fold} of {settings.folds} by seed {settings.seed}"
-    testing = _names(settings.testing) or _first(_TESTING, names)
-    training = _names(settings.training) or _first(
-        tuple(tuple(name for name in each if name not in testing) for each in _TRAINING), names
-    )
+    training, testing = _chosen(index, settings)
     if not training and not testing:
         return _drawn(index, settings, "1")
     return _listed(index, training, testing, settings)
@@ -203,9 +203,35 @@ def _names(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name.lower() for name in names)
 
 
-def _first(choices: tuple[tuple[str, ...], ...], there: frozenset[str]) -> tuple[str, ...]:
-    """The first choice all of whose splits are there."""
-    return next((names for names in choices if names and there.issuperset(names)), ())
+def _chosen(index: Index, settings: SplitSettings) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The source's splits to train and to test on: as asked for, or all of the usual names."""
+    found = index.database.execute("SELECT DISTINCT splits FROM samples")
+    together = [frozenset(splits.split("\n")) for (splits,) in found]
+    training, testing = _names(settings.training), _names(settings.testing)
+    if not testing:
+        testing = _telling(_TESTING, together, training) or _telling(
+            _VALIDATION, together, training
+        )
+    if not training and index.split_names().intersection(_TRAINING):
+        training = _telling((*_TRAINING, *_VALIDATION), together, testing)
+    return training, testing
+
+
+def _telling(
+    names: Iterable[str], together: Sequence[frozenset[str]], but: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Those of some names that images have, but for those that add none to the names before.
+
+    Args:
+        names: the names.
+        together: the splits that images are in together.
+        but: names to pass over.
+    """
+    chosen: tuple[str, ...] = ()
+    for name in names:
+        if name not in but and any(name in each and each.isdisjoint(chosen) for each in together):
+            chosen += (name,)
+    return chosen
 
 
 def _listed(
@@ -237,7 +263,34 @@ def _listed(
         text = "is in neither split and is left out"
         index.say(Note(path, text, "split-neither") for path in _images(index, "place = 0"))
     how = f"training: {' + '.join(training) or 'the rest'}; testing: "
-    return how + (" + ".join(testing) or "the rest")
+    how += " + ".join(testing) or "the rest"
+    if not (settings.training and settings.testing):
+        index.say(_lost(index, how))
+    return how
+
+
+def _lost(index: Index, how: str) -> Iterator[Note]:
+    """A warning of images in neither split, where they are many or all of a class."""
+    query = "SELECT splits, count(*) FROM samples WHERE part IS NULL GROUP BY splits"
+    counts = dict(index.database.execute(query))
+    lost, total = sum(counts.values()), index.count()
+    if not lost:
+        return
+    query = (
+        "SELECT trim(labels.name) AS class FROM labels JOIN samples ON samples.id = labels.sample "
+        "GROUP BY class HAVING max(part IS NOT NULL) = 0 ORDER BY class"
+    )
+    classes = [repr(name) for (name,) in index.database.execute(query)]
+    if lost < _MUCH * total and not classes:
+        return
+    whose = f", among them all with {', '.join(classes)}," if classes else ""
+    names = sorted({name for splits in counts for name in splits.split("\n") if name})
+    where = f"only in {', '.join(names)}" if names else "in no split"
+    text = (
+        f"{lost:,} of {total:,} images{whose} are left out, for they are {where} ({how}): "
+        "--training-split and --testing-split choose the splits, --testing-fraction draws new ones"
+    )
+    yield Note(index.folder, text, "split-lost")
 
 
 def _drawn(index: Index, settings: SplitSettings, where: str) -> str:
