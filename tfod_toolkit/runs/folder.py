@@ -66,6 +66,14 @@ class RunFolder:
         """The best checkpoint, whole."""
         return self.training / "best"
 
+    @property
+    def has_checkpoints(self) -> bool:
+        """Whether a run has left anything here to go on from."""
+        return any(
+            next(folder.glob("ckpt-*.index"), None) is not None
+            for folder in (self.training, self.best)
+        )
+
     def clear(self) -> None:
         """Remove what a run has made here, and nothing else."""
         made = [self.config, self.manifest, self.report, self.root / "plots", self.root / "gallery"]

@@ -79,7 +79,7 @@ def train(request: TrainRequest, interruption: Interruption, progress: Progress)
     with request.folder.held():
         if request.fresh:
             request.folder.clear()
-        before = Manifest.read(request.folder.manifest)
+        before = _before(request, progress)
         found: dict[str, Any] = {}
         if request.with_batch is not None:
             found = chosen_batch(settings, before, facts, progress)
@@ -182,17 +182,35 @@ def _settings(request: TrainRequest) -> TrainSettings:
     )
 
 
+def _before(request: TrainRequest, progress: Progress) -> Manifest | None:
+    """The manifest of the run that the folder holds, where there is anything to go on from.
+
+    A run that has left no checkpoint is forgotten once another config is asked for: one that
+    could not run, say, and has been put right.
+    """
+    folder = request.folder
+    before = Manifest.read(folder.manifest)
+    if before is None or before.finished or folder.has_checkpoints:
+        return before
+    resolved = request.resolved
+    if request.with_batch is not None:
+        search = before.fields.get("batch_search")
+        if search is None:
+            return None
+        resolved = request.with_batch(search["chosen"])
+    if _changed(folder, resolved):
+        progress.say(f"{folder.root} was begun with another config, and has no checkpoint of it")
+        return None
+    return before
+
+
 def _check_same_config(folder: RunFolder, resolved: Resolved, before: Manifest | None) -> None:
     """Refuse to go on with another config than the run began with.
 
     Raises:
         ConfigError: naming the fields that differ.
     """
-    from tfod_toolkit.pipeline import differences, load_config
-
-    if before is None or not folder.config.is_file():
-        return
-    changed = differences(load_config(folder.config), resolved.config)
+    changed = _changed(folder, resolved) if before is not None else []
     if changed:
         shown = "; ".join(changed[:5]) + (
             f"; and {len(changed) - 5} more" if len(changed) > 5 else ""
@@ -201,6 +219,15 @@ def _check_same_config(folder: RunFolder, resolved: Resolved, before: Manifest |
             f"{folder.root} is a run of another config: {shown}",
             "name another folder with --run, or use --fresh to start this one over",
         )
+
+
+def _changed(folder: RunFolder, resolved: Resolved) -> list[str]:
+    """The fields in which a config differs from the one that the folder's run began with."""
+    from tfod_toolkit.pipeline import differences, load_config
+
+    if not folder.config.is_file():
+        return []
+    return differences(load_config(folder.config), resolved.config)
 
 
 def _start(request: TrainRequest, found: Mapping[str, Any]) -> Manifest:
