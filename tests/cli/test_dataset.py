@@ -223,3 +223,20 @@ def test_what_a_split_loses_is_said_last(voc, tmp_path):
         "they are in no split (training: train; testing: test): --training-split"
     )
     assert "warning: 1 splits that are left out (split-lost)" in run("check", voc.folder).stdout
+
+
+def test_an_explicit_draw_comes_before_the_splits(voc, tmp_path):
+    voc.list("train", "image0", "image1", "image2", "image3", "image4")
+    voc.list("test", "image5")
+    words = ("build", voc.folder, tmp_path / "records")
+    assert "training: train; testing: test)" in run(*words).stdout
+    result = run(*words, "--testing-fraction", 0.5)
+    assert result.exit_code == 0, result.output
+    assert ["images", "3", "3"] in [line.split() for line in result.stdout.splitlines()]
+    how = "50% drawn for testing by seed 0; its own splits test, train are passed over"
+    assert f"{how})" in result.stdout
+    assert json.loads((tmp_path / "records" / "dataset.json").read_text())["split"] == how
+    assert "groups kept together; its own splits" in run(*words, "--group-by", "folder").stdout
+    result = tfod("dataset", *words, "--testing-fraction", 0.5, "--folds", 2)
+    assert result.returncode == 2, result.stderr
+    assert "error: --folds and --testing-fraction are two ways" in result.stderr

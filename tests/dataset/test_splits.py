@@ -205,6 +205,55 @@ def test_all_in_one_list_are_drawn_from():
     assert split.how == "train: 20% drawn for testing by seed 0"
 
 
+OWN = [sample(f"{n:03d}", ("train", "test")[n % 2]) for n in range(20)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "testing", "how"),
+    [
+        ({"fraction": 0.25}, 5, "25% drawn for testing by seed 0"),
+        ({"fraction": 0.2}, 4, "20% drawn for testing by seed 0"),
+        ({"fraction": 0}, 0, "0% drawn for testing by seed 0"),
+        ({"group": r"\d$"}, 4, "20% drawn for testing by seed 0, groups kept together"),
+        ({"folds": 2}, 10, "fold 1 of 2 by seed 0"),
+    ],
+)
+def test_what_is_asked_for_comes_before_the_sources_own_splits(settings, testing, how):
+    split = split_samples(OWN, SplitSettings(**settings))
+    assert (len(split.training), len(split.testing)) == (20 - testing, testing)
+    assert split.how == f"{how}; its own splits test, train are passed over"
+    assert split.faults == split.notes == []
+
+
+def test_a_draw_from_the_splits_to_train_on():
+    split = split_samples(OWN, SplitSettings(training=("train",), fraction=0.3))
+    assert (len(split.training), len(split.testing)) == (7, 3)
+    assert all(int(name) % 2 == 0 for name in split.training + split.testing)
+    assert split.how == "train: 30% drawn for testing by seed 0"
+    assert {note.code for note in split.notes} == {"split-neither"}
+    assert len(split.notes) == 10
+
+
+@pytest.mark.parametrize(
+    ("settings", "pair"),
+    [
+        ({"folds": 3, "fraction": 0.2}, "--folds and --testing-fraction"),
+        ({"folds": 3, "training": ("train",)}, "--folds and --training-split"),
+        ({"testing": ("test",), "fraction": 0.0}, "--testing-split and --testing-fraction"),
+        ({"testing": ("test",), "group": "folder"}, "--testing-split and --group-by"),
+        (
+            {"testing_list": Path("list"), "group": "folder"},
+            "--training-list or --testing-list and --group-by",
+        ),
+    ],
+)
+def test_ways_that_contradict_each_other(settings, pair):
+    with pytest.raises(UsageError) as caught:
+        SplitSettings(**settings)
+    assert caught.value.message == f"{pair} are two ways to tell training and testing apart"
+    assert SplitSettings(folds=3, group="folder").draws
+
+
 def test_a_fraction_without_sense():
     with pytest.raises(UsageError, match=r"--testing-fraction is 1.5"):
         SplitSettings(fraction=1.5)

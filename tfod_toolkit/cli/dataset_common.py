@@ -87,12 +87,17 @@ def split_options(command: Command) -> Command:
         click.option(
             "--testing-fraction",
             type=float,
-            default=0.2,
-            show_default=True,
-            help="The part drawn for testing where SOURCE has no splits, from every class alike.",
+            metavar="PART",
+            help="Draw this part for testing, from every class alike, whatever splits SOURCE has. "
+            "Otherwise 0.2 is drawn where it has none.",
         ),
-        *_draw_options(),
-        click.option("--folds", type=int, default=0, help="Cut into so many folds."),
+        *_draw_options("; makes a draw, whatever splits SOURCE has"),
+        click.option(
+            "--folds",
+            type=int,
+            default=0,
+            help="Cut into so many folds, whatever splits SOURCE has.",
+        ),
         click.option(
             "--fold", type=int, default=1, show_default=True, help="The fold that tests, from 1."
         ),
@@ -121,14 +126,15 @@ def split_options(command: Command) -> Command:
     return wrapped
 
 
-def _draw_options() -> list[Callable[[Any], Any]]:
+def _draw_options(more: str = "") -> list[Callable[[Any], Any]]:
     return [
         click.option(
             "--group-by",
             default="",
             metavar="PATTERN",
             help="Keep images together whose paths have the same match (of the first group, if "
-            "it has one), so that frames of one video stay in one split; or the word folder.",
+            "it has one), so that frames of one video stay in one split; or the word "
+            f"folder{more}.",
         ),
         click.option(
             "--seed", type=int, default=0, show_default=True, help="Of the draw and the order."

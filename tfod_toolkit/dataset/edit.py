@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 
 from tfod_toolkit.dataset.annotations import Annotation, Note, Sample, pack, unpack
+from tfod_toolkit.dataset.draws import draw, share
 from tfod_toolkit.dataset.export import TARGETS, ExportReport, ExportSettings, export_index
 from tfod_toolkit.dataset.fitting import image_bytes
 from tfod_toolkit.dataset.index import Index, Progress, Source, add_index, indexed
 from tfod_toolkit.dataset.parallel import in_order
-from tfod_toolkit.dataset.splits import draw, share
 from tfod_toolkit.errors import BadDataError, UsageError
 
 #: What may be done to a sample: what becomes of it, and what was done.

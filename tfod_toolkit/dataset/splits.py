@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfod_toolkit.dataset.annotations import Fault, Note
+from tfod_toolkit.dataset.draws import draw, pattern_of, share
 from tfod_toolkit.errors import MissingInputError, UsageError
 
 if TYPE_CHECKING:
@@ -21,12 +21,19 @@ _TESTING = ("testing", "test")
 #: They test where nothing else does, and train otherwise.
 _VALIDATION = ("val", "valid", "validation")
 SPLIT_NAMES = frozenset((*_TRAINING, *_TESTING, *_VALIDATION))
+#: The part drawn for testing where nothing else is asked for.
+_FRACTION = 0.2
+#: Options that may be given together.
+_TOGETHER = (
+    ("--testing-split", "--training-split"),
+    ("--testing-fraction", "--group-by"),
+    ("--testing-fraction", "--training-split"),
+    ("--group-by", "--training-split"),
+)
 #: The least part of the images whose loss is warned of.
 _MUCH = 0.25
 #: What the two parts of a build are called.
 TRAINING, TESTING = "training", "testing"
-#: Keeps the images of one folder together.
-BY_FOLDER = "folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +43,21 @@ class SplitSettings:
     Attributes:
         training: names of the source's splits to train on; empty: chosen.
         testing: names of the source's splits to test on; empty: chosen.
-        fraction: the part for testing where the source has no splits.
+        fraction: the part drawn for testing, whatever splits the source has; ``None``: by the
+            source's splits, or a fifth where it has none.
         seed: of that draw.
         training_list: a file that lists the images to train on; the rest tests.
         testing_list: a file that lists the images to test on; the rest trains.
         group: what images have in common that must stay together: a pattern on their paths,
-            ``folder``, or nothing: as the source says, if it does.
+            ``folder``, or nothing: as the source says, if it does. The source's splits keep no
+            groups, so that this makes a draw, too.
         folds: how many folds; 0: none.
         fold: the one that tests, from 1.
     """
 
     training: tuple[str, ...] = ()
     testing: tuple[str, ...] = ()
-    fraction: float = 0.2
+    fraction: float | None = None
     seed: int = 0
     training_list: Path | None = None
     testing_list: Path | None = None
@@ -57,7 +66,7 @@ class SplitSettings:
     fold: int = 1
 
     def __post_init__(self) -> None:
-        if not 0 <= self.fraction < 1:
+        if self.fraction is not None and not 0 <= self.fraction < 1:
             raise UsageError(
                 f"--testing-fraction is {self.fraction}; it must be from 0 to less than 1"
             )
@@ -66,7 +75,30 @@ class SplitSettings:
                 f"--fold {self.fold} of --folds {self.folds} is not possible",
                 "there are at least 2 folds, and they are counted from 1",
             )
-        _pattern(self.group)
+        pattern_of(self.group)
+        self._check_ways()
+
+    def _check_ways(self) -> None:
+        """Check that nothing that was asked for would have to be passed over."""
+        ways = (
+            ("--training-list or --testing-list", self.training_list or self.testing_list),
+            ("--folds", self.folds),
+            ("--testing-split", self.testing),
+            ("--testing-fraction", self.fraction is not None),
+            ("--group-by", self.group and not self.folds),
+            ("--training-split", self.training),
+        )
+        for pair in combinations((name for name, given in ways if given), 2):
+            if pair not in _TOGETHER:
+                raise UsageError(
+                    f"{pair[0]} and {pair[1]} are two ways to tell training and testing apart",
+                    "choose one of them",
+                )
+
+    @property
+    def draws(self) -> bool:
+        """Whether a draw is asked for, whatever splits the source has."""
+        return self.fraction is not None or bool(self.group)
 
 
 def assign_splits(index: Index, settings: SplitSettings) -> str:
@@ -85,118 +117,20 @@ def assign_splits(index: Index, settings: SplitSettings) -> str:
         have = ", ".join(sorted(names)) if names else "none"
         raise UsageError(f"the dataset has no split {unknown[0]!r}", f"its splits are: {have}")
     draw(index, settings.seed)
+    own = f"; its own splits {', '.join(sorted(names))} are passed over" if names else ""
     if settings.training_list or settings.testing_list:
-        return _by_lists(index, settings)
+        return _by_lists(index, settings) + own
     if settings.folds:
         share(index, [1 / settings.folds] * settings.folds, settings.group)
         query = "UPDATE samples SET part = CASE place WHEN ? THEN ? ELSE ? END"
         index.database.execute(query, (settings.fold - 1, TESTING, TRAINING))
-        return f"fold {settings.fold} of {settings.folds} by seed {settings.seed}"
+        return f"fold {settings.fold} of {settings.folds} by seed {settings.seed}{own}"
+    if settings.draws and not settings.training:
+        return _drawn(index, settings, "1") + own
     training, testing = _chosen(index, settings)
     if not training and not testing:
         return _drawn(index, settings, "1")
     return _listed(index, training, testing, settings)
-
-
-def share(index: Index, parts: Sequence[float], group: str, where: str = "1") -> None:
-    """Give each sample its ``place`` among parts of these sizes, reproducibly.
-
-    Images with the same rarest class are shared out together, rarest first, so that each part has
-    its portion of every class; of a class with few images, each part gets one if it can. Images of
-    a group stay together.
-
-    Args:
-        index: of the samples, drawn for by :func:`draw`.
-        parts: fractions that add up to 1.
-        group: see :class:`SplitSettings`.
-        where: the samples, in SQL.
-    """
-    database = index.database
-    _make_units(index, group, where)
-    rows = database.execute("SELECT stratum, unit, size FROM units ORDER BY stratum, draw, unit")
-    database.execute("CREATE TEMP TABLE placed (unit TEXT PRIMARY KEY, place INTEGER)")
-    database.executemany("INSERT INTO placed VALUES (?, ?)", _placed(rows, parts))
-    query = "UPDATE samples SET place = (SELECT place FROM placed WHERE unit = samples.unit)"
-    database.execute(f"{query} WHERE {where}")
-    database.executescript("DROP TABLE placed; DROP TABLE units; DROP TABLE frequencies;")
-
-
-def _placed(
-    rows: Iterable[tuple[str, str, int]], parts: Sequence[float]
-) -> Iterator[tuple[str, int]]:
-    """Each unit's part: the one that lacks most, of the stratum and of all."""
-    stratum, here, total = None, [0.0] * len(parts), [0.0] * len(parts)
-    for each, unit, size in rows:
-        if each != stratum:
-            stratum, here = each, [0.0] * len(parts)
-        done, whole = sum(here) + size, sum(total) + size
-        lacks = [
-            part * done - here[n] + part * whole - total[n] if part else float("-inf")
-            for n, part in enumerate(parts)
-        ]
-        # A part that has none of the stratum yet comes first once each has had its turn.
-        place = max(range(len(parts)), key=lambda n: (lacks[n], parts[n]))
-        here[place] += size
-        total[place] += size
-        yield unit, place
-
-
-def _make_units(index: Index, group: str, where: str) -> None:
-    """A table of what stays together: its size, its rarest class, and its place in the draw."""
-    pattern = _pattern(group)
-
-    def unit(relative: str, given: str, draw: bytes) -> str:
-        if group == BY_FOLDER:
-            return relative.rpartition("/")[0]
-        if pattern is not None:
-            found = pattern.search(relative)
-            return (found[1] if pattern.groups else found[0]) if found else relative
-        return given or draw.hex()
-
-    index.database.create_function("unit_of", 3, unit, deterministic=True)
-    # The rarest class stands behind its count, so that the least of these is one text.
-    index.database.executescript(
-        f"""
-        UPDATE samples SET unit = unit_of(relative, grp, draw) WHERE {where};
-        CREATE INDEX IF NOT EXISTS by_unit ON samples (unit);
-        CREATE TEMP TABLE frequencies AS
-            SELECT labels.name AS name, printf('%012d', count(*)) || labels.name AS rarity
-            FROM labels JOIN samples ON samples.id = labels.sample WHERE {where}
-            GROUP BY labels.name;
-        CREATE TEMP TABLE units AS
-            SELECT unit, count(*) AS size, min(draw) AS draw, '~' AS stratum
-            FROM samples WHERE {where} GROUP BY unit;
-        CREATE UNIQUE INDEX temp.by_name_of_unit ON units (unit);
-        UPDATE units SET stratum = found.rarity FROM (
-            SELECT samples.unit AS unit, min(rarity) AS rarity FROM samples
-            JOIN labels ON labels.sample = samples.id
-            JOIN frequencies ON frequencies.name = labels.name
-            WHERE {where} GROUP BY samples.unit
-        ) AS found WHERE units.unit = found.unit;
-        """  # noqa: S608 -- ours
-    )
-
-
-def _pattern(group: str) -> re.Pattern[str] | None:
-    if not group or group == BY_FOLDER:
-        return None
-    try:
-        return re.compile(group)
-    except re.error as error:
-        raise UsageError(
-            f"--group-by {group!r} is not a regular expression: {error}",
-            r"for frames such as drive7_0001.jpg: --group-by '([^/]+)_\d+\.jpg'",
-        ) from error
-
-
-def draw(index: Index, seed: int) -> None:
-    """A number for each sample from its name and the seed, so that files' order has no part."""
-
-    def drawn(name: str) -> bytes:
-        return hashlib.sha256(f"{seed}/{name}".encode()).digest()[:12]
-
-    index.database.create_function("draw_of", 1, drawn, deterministic=True)
-    index.database.execute("UPDATE samples SET draw = draw_of(known), part = NULL, place = NULL")
 
 
 def _names(names: Iterable[str]) -> tuple[str, ...]:
@@ -208,7 +142,7 @@ def _chosen(index: Index, settings: SplitSettings) -> tuple[tuple[str, ...], tup
     found = index.database.execute("SELECT DISTINCT splits FROM samples")
     together = [frozenset(splits.split("\n")) for (splits,) in found]
     training, testing = _names(settings.training), _names(settings.testing)
-    if not testing:
+    if not testing and not settings.draws:
         testing = _telling(_TESTING, together, training) or _telling(
             _VALIDATION, together, training
         )
@@ -246,7 +180,8 @@ def _listed(
     index.database.create_function("side_of", 1, side, deterministic=True)
     index.database.execute("UPDATE samples SET place = side_of(splits)")
     rest = index.database.execute("SELECT 1 FROM samples WHERE place = 0").fetchone() is not None
-    if not testing and not rest:
+    if not testing and (settings.draws or not rest):
+        _note_neither(index)
         return f"{' + '.join(training)}: {_drawn(index, settings, 'place = 1')}"
     # Neither, training, testing, both.
     parts = {
@@ -260,13 +195,17 @@ def _listed(
     if training and testing:
         reason = "is listed for training and for testing; it is left out of training"
         index.say(Fault(path, reason, code="leak-exact") for path in _images(index, "place = 3"))
-        text = "is in neither split and is left out"
-        index.say(Note(path, text, "split-neither") for path in _images(index, "place = 0"))
+        _note_neither(index)
     how = f"training: {' + '.join(training) or 'the rest'}; testing: "
     how += " + ".join(testing) or "the rest"
     if not (settings.training and settings.testing):
         index.say(_lost(index, how))
     return how
+
+
+def _note_neither(index: Index) -> None:
+    text = "is in neither split and is left out"
+    index.say(Note(path, text, "split-neither") for path in _images(index, "place = 0"))
 
 
 def _lost(index: Index, how: str) -> Iterator[Note]:
@@ -295,17 +234,18 @@ def _lost(index: Index, how: str) -> Iterator[Note]:
 
 def _drawn(index: Index, settings: SplitSettings, where: str) -> str:
     """By a draw from the images' names and the seed."""
-    if not settings.fraction:
+    fraction = _FRACTION if settings.fraction is None else settings.fraction
+    if not fraction:
         query = f"UPDATE samples SET part = ? WHERE {where}"  # noqa: S608 -- ours
         index.database.execute(query, (TRAINING,))
         return f"0% drawn for testing by seed {settings.seed}"
     query = f"UPDATE samples SET part = 'candidate' WHERE {where}"  # noqa: S608 -- ours
     index.database.execute(query)
-    share(index, [1 - settings.fraction, settings.fraction], settings.group, "part = 'candidate'")
+    share(index, [1 - fraction, fraction], settings.group, "part = 'candidate'")
     query = "UPDATE samples SET part = CASE place WHEN 1 THEN ? ELSE ? END WHERE part = 'candidate'"
     index.database.execute(query, (TESTING, TRAINING))
     _leave_none_empty(index)
-    how = f"{settings.fraction:.0%} drawn for testing by seed {settings.seed}"
+    how = f"{fraction:.0%} drawn for testing by seed {settings.seed}"
     grouped = (
         settings.group or index.database.execute("SELECT 1 FROM samples WHERE grp != ''").fetchone()
     )
