@@ -31,6 +31,19 @@ def call(*words):
     return caught.value.code
 
 
+def test_masks_of_a_model_without_any_are_not_made_up(red_model, photo, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert call(red_model, photo, "--out", out, "--write", "masks,json") == 0
+    assert "note: this model gives no masks" in capsys.readouterr().err
+    assert sorted(path.name for path in out.iterdir()) == ["detections.json"]
+
+
+def test_a_folder_that_is_no_model_leaves_nothing_behind(photo, tmp_path):
+    (tmp_path / "model").mkdir()
+    assert call(tmp_path / "model", photo, "--out", tmp_path / "out") == 66
+    assert not (tmp_path / "out").exists()
+
+
 def test_it_says_what_it_found_and_where(red_model, photo, tmp_path, capsys):
     assert call(red_model, photo, "--out", tmp_path / "out") == 0
     assert capsys.readouterr().out == (

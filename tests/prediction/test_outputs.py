@@ -41,7 +41,6 @@ def test_every_kind_is_there(written):
         "crops",
         "labelme",
         "voc",
-        "masks",
     }
 
 

@@ -13,7 +13,13 @@ from tests.evaluation.scenes import LABELS, Scripted, random_scenes
 from tests.evaluation.test_tfod_metrics import write
 from tfod_toolkit.cli.evaluate import command
 from tfod_toolkit.dataset import LabelMap, write_label_map
-from tfod_toolkit.errors import BadDataError, ConfigError, MissingInputError, TfodError
+from tfod_toolkit.errors import (
+    BadDataError,
+    CannotWriteError,
+    ConfigError,
+    MissingInputError,
+    TfodError,
+)
 from tfod_toolkit.evaluation import METRICS, evaluate
 from tfod_toolkit.runs.evaluate import EvaluateRequest, evaluate_model
 
@@ -199,6 +205,17 @@ def test_records_cut_short_are_told_before_the_model_is_loaded(exported, records
     error = error_of(source=exported, records=folder)
     assert isinstance(error, BadDataError)
     assert "testing.record is cut short: record 12" in error.message
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_measured(
+    exported, records, tmp_path
+) -> None:
+    (exported / "saved_model").unlink()  # never read
+    (exported / "saved_model").mkdir()
+    (exported / "saved_model" / "saved_model.pb").write_bytes(b"")
+    (tmp_path / "file").touch()
+    error = error_of(source=exported, records=records, out=tmp_path / "file" / "out")
+    assert isinstance(error, CannotWriteError)
 
 
 def test_a_checkpoint_that_is_not_there_is_not_waited_for(tmp_path, records) -> None:

@@ -121,6 +121,13 @@ def test_what_is_no_good_request_is_refused_with_the_reason(client, sent, reason
     assert reason in answer.json()["error"]
 
 
+@pytest.mark.parametrize(("path", "status"), [("/v1/nothing", 404), ("/v1/detect", 405)])
+def test_what_is_not_there_is_refused_in_the_same_form(client, path, status):
+    answer = client.get(path)
+    assert answer.status_code == status
+    assert list(answer.json()) == ["error"]
+
+
 def test_addresses_are_fetched_only_where_allowed(client, client_for):
     assert client.post("/v1/detect", json={"url": "http://127.0.0.1:1/a"}).status_code == 403
     allowed = client_for(url_prefixes=("http://127.0.0.1:1/",))

@@ -145,6 +145,8 @@ def command(
         for name, counts in summary.counts.items():
             click.echo(f"{name}: {counts_line(counts)}")
         click.echo(_ending(summary, out, kinds))
+    if "masks" in kinds and not (out / "masks").is_dir():
+        click.echo("note: this model gives no masks, so there is no folder of them", err=True)
     _complain(summary)
 
 

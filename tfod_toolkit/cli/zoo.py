@@ -226,12 +226,12 @@ def _facts(model: ZooModel) -> dict[str, Any]:
 def _table(models: Sequence[ZooModel]) -> list[str]:
     rows = [("model", "ms", "mAP", "outputs")]
     for model in models:
-        maps = [value for value in (model.box_map, model.other_map) if value is not None]
+        maps = [model.box_map, *filter(None, [model.other_map])]
         rows.append(
             (
                 model.name,
                 "-" if model.speed_ms is None else f"{model.speed_ms:g}",
-                "/".join(f"{value:.1f}" for value in maps) or "-",
+                "/".join("-" if value is None else f"{value:.1f}" for value in maps),
                 ", ".join(model.outputs),
             )
         )

@@ -131,6 +131,8 @@ def _voc(picture: Picture, found: Detections, folder: Path, name: str) -> None:
 
 
 def _masks(picture: Picture, found: Detections, folder: Path, name: str) -> None:
+    if found.masks is None:
+        return
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     write_image(class_map(found), folder / f"{name}.png", None)

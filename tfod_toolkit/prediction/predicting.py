@@ -6,6 +6,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
@@ -126,6 +127,7 @@ def predict(
     targets = drawn_copies(
         [source_path(source) for source in sources], request.out, request.prefix, videos
     )
+    fresh = not request.out.exists()
     with writing(request.out):
         request.out.mkdir(parents=True, exist_ok=True)
     journal = Journal(request.out, _identity(request))
@@ -164,6 +166,9 @@ def predict(
         finally:
             begun = summary.done + summary.unreadable + summary.earlier
             journal.close(done=finished or not begun)
+            if fresh and not finished:
+                with suppress(OSError):  # there is something in it
+                    request.out.rmdir()
     return summary
 
 

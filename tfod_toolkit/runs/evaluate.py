@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from tfod_toolkit.errors import ConfigError, MissingInputError
+from tfod_toolkit.errors import ConfigError, MissingInputError, writing
 
 if TYPE_CHECKING:
     from tfod_toolkit.dataset import LabelMap
@@ -122,6 +123,9 @@ def evaluate_model(
     if settings.limit is not None:
         count = min(count, settings.limit)
     out = request.out or model.home / f"{model.name}-{inputs.name}-{request.split}"
+    with writing(out):  # before minutes are spent
+        out.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=out).close()
     say(f"measuring {model.name} of {model.home.parent} on {count:,} pictures of {inputs.name}")
     evaluation = evaluate(
         model.load(),

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
 
 from tfod_toolkit.prediction import color_of
 from tfod_toolkit.web.settings import Limits
@@ -49,6 +50,11 @@ def new_application(
         headers |= {"Retry-After": "1"} if error.status == 503 else {}
         headers |= {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
         return JSONResponse({"error": error.reason}, error.status, headers)
+
+    @app.exception_handler(HTTPException)
+    async def unanswerable(request: Request, error: HTTPException) -> Response:
+        """No such address, or not in this way: said in the same form."""
+        return JSONResponse({"error": str(error.detail)}, error.status_code, error.headers)
 
     return app
 

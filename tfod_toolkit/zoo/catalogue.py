@@ -127,7 +127,7 @@ def select(  # noqa: PLR0913 -- each is a wish of its own
     chosen = [model for model in chosen if set(outputs) <= set(model.outputs)]
     keys: dict[str, Callable[[ZooModel], Any]] = {
         "name": lambda model: model.name.lower(),
-        "map": lambda model: -(model.map or 0.0),
+        "map": lambda model: (model.box_map is None, -(model.map or 0.0)),
         "speed": lambda model: model.speed_ms or math.inf,
     }
     return sorted(chosen, key=keys[sort]) if sort in keys else chosen
