@@ -160,9 +160,12 @@ def test_check_as_it_is_typed(voc, tmp_path):
     assert run("check", voc.folder, "--look", "headers").exit_code == 0
     voc.annotation("image3").write_text(voc_xml("image3.jpg", voc_object("cat", (9, 5, 5, 9))))
     result = tfod("dataset", "check", voc.folder, "--fix", tmp_path / "fixed", "--to", "coco")
-    assert result.returncode == 65
+    assert result.returncode == 0, result.stderr
     assert "error: 1 boxes whose sides are swapped (box-inverted)" in result.stdout
     assert f"{voc.annotation('image3')}: object 1 (cat): swapped its sides" in result.stdout
+    said = result.stdout.splitlines()
+    assert "1 annotation was repaired:" in said
+    assert said[-1] == f"the error is repaired in {tmp_path / 'fixed'}"
     assert "Traceback" not in result.stderr
     assert tfod("dataset", "check", tmp_path / "fixed").returncode == 0
     assert tfod("dataset", "check", voc.folder, "--fail-on", "never").returncode == 0
@@ -240,3 +243,33 @@ def test_an_explicit_draw_comes_before_the_splits(voc, tmp_path):
     result = tfod("dataset", *words, "--testing-fraction", 0.5, "--folds", 2)
     assert result.returncode == 2, result.stderr
     assert "error: --folds and --testing-fraction are two ways" in result.stderr
+
+
+def test_a_repair_that_is_not_whole(voc, tmp_path):
+    """Something is left out, something stays; the exit code says so, unless it is not to."""
+    for number in (1, 2):
+        box = voc_object("cat", (5, 5, 5, 9))
+        voc.annotation(f"image{number}").write_text(voc_xml(f"image{number}.jpg", box))
+    words = ("check", voc.folder, "--fix")
+    result = run(*words, tmp_path / "whole")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1] == f"all 2 errors are repaired in {tmp_path / 'whole'}"
+    assert "2 annotations were repaired:" in result.stdout.splitlines()
+    assert "repairs" in json.loads(run(*words, tmp_path / "json", "--json").stdout)
+
+    voc.image("image3").write_bytes(b"")
+    result = run(*words, tmp_path / "less")
+    assert isinstance(result.exception, BadDataError)
+    assert result.exception.message == f"of what is wrong in {voc.folder}, 1 thing was left out"
+    assert "are repaired" not in result.stdout
+    assert run(*words, tmp_path / "never", "--fail-on", "never").exit_code == 0
+
+    voc.list("train", "image0", "image4")
+    voc.list("test", "image4", "image5")
+    result = tfod("dataset", *words, tmp_path / "leak")
+    assert result.returncode == 65
+    assert result.stderr.splitlines()[-2:] == [
+        f"error: of what is wrong in {voc.folder}, 1 thing was left out and 1 could not be "
+        "repaired (leak-exact)",
+        f"hint: the rest is in {tmp_path / 'leak'}; correct these in {voc.folder} and try again",
+    ]

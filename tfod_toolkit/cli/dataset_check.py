@@ -17,6 +17,7 @@ from tfod_toolkit.cli.dataset_common import (
 
 if TYPE_CHECKING:
     from tfod_toolkit.dataset.check import CheckReport
+    from tfod_toolkit.dataset.edit import Repairs
     from tfod_toolkit.dataset.splits import SplitSettings
 
 
@@ -67,7 +68,8 @@ def command(
     """Find everything in the dataset SOURCE that ruins a training.
 
     Findings are errors (they ruin a training, or an image or annotation is lost by them), warnings
-    (they probably harm) and infos. The exit code is 65 if there is an error; see --fail-on.
+    (they probably harm) and infos. The exit code is 65 if there is an error; see --fail-on. With
+    --fix, it is 65 only if something was left out of OUT, or an error is still in it.
     """
     from tfod_toolkit.dataset.check import CheckOptions, check_index
     from tfod_toolkit.errors import BadDataError
@@ -91,12 +93,44 @@ def command(
                 click.echo(line)
     bad = {"error": ("error",), "warning": ("error", "warning"), "never": ()}[fail_on]
     count = sum(report.count(severity) for severity in bad)
-    if count:
+    if repairs is not None:
+        if bad:
+            refuse_unrepaired(report, repairs, bad)
+        if count and not as_json:
+            what = " and ".join(f"{severity}s" for severity in bad)
+            all_ = f"all {count:,} {what} are" if count > 1 else f"the {' or '.join(bad)} is"
+            click.echo(f"{all_} repaired in {fix}")
+    elif count:
         raise BadDataError(
             f"{count:,} finding{'s' * (count != 1)} of severity {' or '.join(bad)} in {source}",
-            "correct them; --fix OUT repairs what is safe to repair into a new dataset"
-            if fix is None
-            else f"what was repaired is in {fix}; the rest was left out of it",
+            "correct them; --fix OUT repairs what is safe to repair into a new dataset",
+        )
+
+
+def refuse_unrepaired(report: CheckReport, repairs: Repairs, bad: tuple[str, ...]) -> None:
+    """End with exit code 65 where a repaired dataset lacks something, or is still bad.
+
+    Raises:
+        BadDataError: so it is.
+    """
+    from tfod_toolkit.dataset.edit import REPAIRED
+    from tfod_toolkit.errors import BadDataError
+
+    faults = repairs.report.faults
+    known = REPAIRED.union(fault.code for fault in faults)
+    still = [one.code for one in report.findings if one.severity in bad and one.code not in known]
+    said = []
+    if faults:
+        said.append(
+            f"{len(faults):,} {'thing was' if len(faults) == 1 else 'things were'} left out"
+        )
+    if still:
+        kinds = ", ".join(sorted(set(still)))
+        said.append(f"{len(still):,} could not be repaired ({kinds})")
+    if said:
+        raise BadDataError(
+            f"of what is wrong in {report.source}, {' and '.join(said)}",
+            f"the rest is in {repairs.report.out}; correct these in {report.source} and try again",
         )
 
 

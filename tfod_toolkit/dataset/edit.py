@@ -16,6 +16,20 @@ from tfod_toolkit.dataset.index import Index, Progress, Source, add_index, index
 from tfod_toolkit.dataset.parallel import in_order
 from tfod_toolkit.errors import BadDataError, UsageError
 
+#: The kinds of findings of which nothing is in a repaired dataset: boxes are mended or dropped,
+#: and classes are numbered anew. What else is wrong is left out, or stays.
+REPAIRED = frozenset(
+    {
+        "box-not-finite",
+        "box-inverted",
+        "box-empty",
+        "box-outside",
+        "box-duplicate",
+        "class-blanks",
+        "class-id-zero",
+        "class-id-gaps",
+    }
+)
 #: What may be done to a sample: what becomes of it, and what was done.
 Change = Callable[[Sample], tuple[Sample, list[Note]]]
 
@@ -92,7 +106,8 @@ class Repairs:
 
     def lines(self, show: int) -> Iterator[str]:
         """The same as text."""
-        yield f"repaired: {len(self.done):,} annotations"
+        one = len(self.done) == 1
+        yield f"{len(self.done):,} annotation{' was' if one else 's were'} repaired:"
         yield from (f"  {note.path}: {note.text}" for note in self.done[:show])
         if len(self.done) > show:
             yield f"  and {len(self.done) - show:,} more (--show, --json)"
