@@ -4,7 +4,7 @@ import pytest
 
 from tfod_toolkit.pipeline import check_config, parse_config
 from tfod_toolkit.pipeline.anchors import anchor_shapes, expected_overlaps
-from tfod_toolkit.pipeline.checks.geometry import check_anchors, check_size, size_rule
+from tfod_toolkit.pipeline.checks.geometry import check_size, size_rule
 from tfod_toolkit.pipeline.facts import RecordFacts
 from tfod_toolkit.pipeline.text import load_config
 
@@ -96,33 +96,6 @@ def test_every_real_config_has_a_size_that_fits(real_configs):
         assert size_rule(config) is not None
 
 
-def facts(*boxes: tuple[float, float]) -> RecordFacts:
-    return RecordFacts(
-        examples=1,
-        complete=True,
-        classes={1: len(boxes)},
-        most_boxes=len(boxes),
-        with_masks=0,
-        with_keypoints=0,
-        boxes=tuple((height, width, 320, 320) for height, width in boxes),
-    )
-
-
-def test_boxes_far_too_small_for_the_anchors_are_said_with_anchors_that_fit():
-    (finding,) = check_anchors(sized(320), facts(*[(0.045, 0.045)] * 20))
-    assert finding.message == (
-        "0% of the boxes have an anchor that overlaps them by half (the middle box is 14 pixels "
-        "wide in the model's input)"
-    )
-    assert finding.hint == (
-        "--set model.ssd.anchor_generator.multiscale_anchor_generator.anchor_scale=1.5 (100%)"
-    )
-
-
-def test_boxes_that_anchors_fit_are_not_mentioned():
-    assert list(check_anchors(sized(320), facts((0.1, 0.1), (0.3, 0.2), (0.9, 0.8)))) == []
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "maps"),
@@ -161,8 +134,12 @@ def test_an_overlap_is_that_of_two_rectangles():
     assert best == pytest.approx(30 * 30 / (2 * 32 * 32 - 30 * 30))
 
 
+def one_box(side: float) -> RecordFacts:
+    return RecordFacts(1, True, {1: 1}, 1, 0, 0, ((side, side, 320, 320),))
+
+
 def test_the_whole_check_speaks_of_size_and_anchors():
     config = sized(300)
-    said = [finding.message for finding in check_config(config, facts=facts((0.01, 0.01)))]
+    said = [finding.message for finding in check_config(config, facts=one_box(0.01))]
     assert any("feature pyramid" in message for message in said)
     assert any("have an anchor that overlaps" in message for message in said)

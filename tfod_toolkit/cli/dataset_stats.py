@@ -65,7 +65,7 @@ def matched(where: str, found: Statistics) -> dict[str, tuple[int, int]]:
     from tfod_toolkit.cli.options import url_readers
     from tfod_toolkit.errors import ConfigError
     from tfod_toolkit.pipeline import load_config_at
-    from tfod_toolkit.pipeline.checks.geometry import anchor_matches
+    from tfod_toolkit.pipeline.checks.anchors import anchor_matches
 
     config = load_config_at(where, url_readers())
     good = anchor_matches(config, [box[1:] for box in found.boxes])

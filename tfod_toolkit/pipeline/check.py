@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tfod_toolkit.pipeline.checks.anchors import check_anchors
 from tfod_toolkit.pipeline.checks.checkpoint import check_checkpoint
 from tfod_toolkit.pipeline.checks.classes import check_classes, check_model, class_names
 from tfod_toolkit.pipeline.checks.files import check_files, check_placeholders
-from tfod_toolkit.pipeline.checks.geometry import check_anchors, check_size
+from tfod_toolkit.pipeline.checks.geometry import check_size
 from tfod_toolkit.pipeline.checks.memory import check_memory
 from tfod_toolkit.pipeline.checks.records import check_records
 from tfod_toolkit.pipeline.checks.steps import check_batch, check_optimizer, check_steps
