@@ -273,3 +273,19 @@ def test_a_repair_that_is_not_whole(voc, tmp_path):
         "repaired (leak-exact)",
         f"hint: the rest is in {tmp_path / 'leak'}; correct these in {voc.folder} and try again",
     ]
+
+
+def test_annotations_without_their_images(voc):
+    """Are not wrong: the images are somewhere else."""
+    where = "hint: name the folder of the images with --images DIR, or the dataset's root folder"
+    folder = voc.folder / "Annotations"
+    for words in ((), ("--fix", voc.folder / "fixed")):
+        result = tfod("dataset", "check", folder, *words)
+        assert result.returncode == 65
+        assert result.stderr.splitlines()[-1] == where
+    assert run("check", folder, "--images", voc.folder / "JPEGImages").exit_code == 0
+    voc.image("image3").unlink()
+    (voc.folder / "JPEGImages").rename(voc.folder / "Annotations" / "pictures")
+    result = run("check", folder)
+    assert isinstance(result.exception, BadDataError)
+    assert result.exception.hint.startswith("correct them; --fix OUT repairs")

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from tfod_toolkit.dataset.edit import Repairs
     from tfod_toolkit.dataset.splits import SplitSettings
 
+#: Where this part of all errors is of one kind, it is what is wrong.
+_NEARLY_ALL = 0.9
+
 
 @click.command()
 @source_options
@@ -103,8 +106,18 @@ def command(
     elif count:
         raise BadDataError(
             f"{count:,} finding{'s' * (count != 1)} of severity {' or '.join(bad)} in {source}",
-            "correct them; --fix OUT repairs what is safe to repair into a new dataset",
+            _hint(report),
         )
+
+
+def _hint(report: CheckReport) -> str:
+    """What to do about errors: where nearly all images are missing, they are somewhere else."""
+    from tfod_toolkit.dataset.findings import IMAGES_ELSEWHERE
+
+    missing = sum(one.code == "image-missing" for one in report.findings)
+    if missing > report.images and missing >= _NEARLY_ALL * report.count("error"):
+        return IMAGES_ELSEWHERE
+    return "correct them; --fix OUT repairs what is safe to repair into a new dataset"
 
 
 def refuse_unrepaired(report: CheckReport, repairs: Repairs, bad: tuple[str, ...]) -> None:

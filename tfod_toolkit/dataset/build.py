@@ -11,6 +11,7 @@ from pathlib import Path
 from tfod_toolkit import __version__
 from tfod_toolkit.dataset.annotations import Fault, Note
 from tfod_toolkit.dataset.conversion import ConvertSettings
+from tfod_toolkit.dataset.findings import IMAGES_ELSEWHERE
 from tfod_toolkit.dataset.index import Index, Progress, Source, close_index, open_index, storing
 from tfod_toolkit.dataset.labels import LabelMap, write_label_map
 from tfod_toolkit.dataset.pixels import ImageSettings
@@ -326,5 +327,5 @@ def _nothing(message: str, faults: list[Fault]) -> BadDataError:
     if len(faults) > QUOTED:
         lines.append(f"and {len(faults) - QUOTED} more")
     missing = faults and all(fault.code == "image-missing" for fault in faults)
-    hint = "name the folder of the images with --images" if missing else "correct these files"
-    return BadDataError("\n  ".join([message, *lines]), f"{hint} and build again")
+    hint = IMAGES_ELSEWHERE if missing else "correct these files and try again"
+    return BadDataError("\n  ".join([message, *lines]), hint)

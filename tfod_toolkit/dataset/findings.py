@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: What to do where annotations are there and their images are not.
+IMAGES_ELSEWHERE = "name the folder of the images with --images DIR, or the dataset's root folder"
 ERROR, WARNING, INFO = "error", "warning", "info"
 SEVERITIES = (ERROR, WARNING, INFO)
 
