@@ -51,3 +51,11 @@ def test_links_lead_somewhere():
     for page in [PROJECT / "README.md", *(PROJECT / "docs").glob("*.md")]:
         for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_extras_are_quoted_wherever_pip_is_typed():
+    """Brackets without quotes are a pattern for zsh, which then runs nothing."""
+    pages = [PROJECT / "README.md", *(PROJECT / "docs").glob("*.md")]
+    for page in [*pages, *(PROJECT / "tfod_toolkit").rglob("*.py")]:
+        found = re.findall(r"pip install [^'\"`\n]*\w\[\w+", page.read_text())
+        assert not found, f"{page.name}: {found[0]}"

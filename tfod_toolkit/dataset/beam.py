@@ -173,7 +173,7 @@ def _pipeline(options: Sequence[str]) -> Any:
         from apache_beam.options.pipeline_options import PipelineOptions
     except ImportError as error:
         raise ConfigError(
-            "Apache Beam is not installed", "install it with `pip install tfod-toolkit[beam]`"
+            "Apache Beam is not installed", "install it with `pip install 'tfod-toolkit[beam]'`"
         ) from error
     known = PipelineOptions(list(options))
     strange = known.get_all_options(drop_default=True, retain_unknown_options=True)

@@ -124,7 +124,7 @@ def check_installed() -> None:
         if find_spec(name) is None:
             raise ConfigError(
                 f"tracking needs the package {name}",
-                "install what is needed: `pip install tfod-toolkit[track]`, and then "
+                "install what is needed: `pip install 'tfod-toolkit[track]'`, and then "
                 "`pip install --no-deps trackers` (which would bring a second OpenCV)",
             )
 

@@ -81,7 +81,7 @@ def check_installed() -> None:
         from fastapi import FastAPI  # noqa: F401 -- as above
     except ImportError as error:
         raise ConfigError(
-            f"the service needs {error.name}", "install it: `pip install tfod-toolkit[serve]`"
+            f"the service needs {error.name}", "install it: `pip install 'tfod-toolkit[serve]'`"
         ) from error
 
 

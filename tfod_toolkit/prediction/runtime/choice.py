@@ -73,7 +73,7 @@ def load_runtime(saved_model: Path, wanted: Wanted, load: Callable[[], Any]) -> 
     if find_spec("openvino") is None:
         if asked:
             raise ConfigError(
-                "OpenVINO is not installed", "install it with `pip install tfod-toolkit[fast]`"
+                "OpenVINO is not installed", "install it with `pip install 'tfod-toolkit[fast]'`"
             )
         return load()
     prepared = _prepared(saved_model)
