@@ -14,7 +14,13 @@ from hypothesis import strategies as st
 
 from tests.evaluation.scenes import LABELS, Scripted, example, random_scenes
 from tfod_toolkit.dataset import Example
-from tfod_toolkit.evaluation import METRICS, Evaluation, evaluate
+from tfod_toolkit.evaluation import (
+    METRICS,
+    Evaluation,
+    EvaluationSettings,
+    evaluate,
+    metric_names,
+)
 
 TFOD_NAMES = {
     "AP": "Precision/mAP",
@@ -250,3 +256,13 @@ def test_nothing_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     examples, detect = random_scenes(1, 4, masks=True)
     evaluate(detect, examples, LABELS)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("masks", [False, True])
+def test_the_names_of_metrics_are_known_beforehand(masks: bool) -> None:
+    examples, detect = random_scenes(0, 10, masks=masks)
+    wanted = EvaluationSettings(
+        names_per_class="all", super_categories={"round": ("ball", "cylinder")}
+    )
+    found = evaluate(detect, examples, LABELS, settings=wanted)
+    assert set(metric_names(wanted, LABELS.names.values(), masks)) == set(found.metrics)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 from tfod_toolkit.evaluation.coco import METRICS, CocoResult
@@ -11,6 +11,11 @@ from tfod_toolkit.evaluation.settings import EvaluationSettings
 
 #: Numbers by name; ``None`` where nothing could be measured.
 Numbers: TypeAlias = dict[str, float | None]
+
+#: Of all detections together, at IoU 0.5.
+BEST = ("best_F1", "best_confidence")
+#: TFOD's name for the AP of a super category.
+SUPER_CATEGORY = "DetectionBoxes_PerformanceBySuperCategory/{}"
 
 #: Metrics that TFOD names by class, in its words (``coco_tools.COCO_METRIC_NAMES_AND_INDEX``).
 _TFOD_NAMES = {
@@ -35,6 +40,26 @@ def numbers_of(boxes: CocoResult, masks: CocoResult | None, class_id: int | None
     if masks is not None:
         numbers |= {f"mask/{name}": value for name, value in masks.metrics(class_id).items()}
     return numbers
+
+
+def metric_names(
+    settings: EvaluationSettings, class_names: Iterable[str], masks: bool
+) -> list[str]:
+    """The names of an evaluation's metrics, but for those that TFOD's own evaluators add.
+
+    Args:
+        settings: how it will evaluate.
+        class_names: of the label map.
+        masks: whether masks may be measured.
+    """
+    nothing: Numbers = dict.fromkeys(METRICS)
+    return [
+        *METRICS,
+        *BEST,
+        *(f"mask/{name}" for name in METRICS if masks),
+        *named_per_class(dict.fromkeys(class_names, nothing), settings.names_per_class),
+        *(SUPER_CATEGORY.format(group) for group in settings.super_categories),
+    ]
 
 
 def class_numbers(
@@ -73,7 +98,5 @@ def super_category_numbers(
     for group, members in settings.super_categories.items():
         values = [per_class[name]["AP"] for name in members]
         there = [value for value in values if value is not None]
-        flat[f"DetectionBoxes_PerformanceBySuperCategory/{group}"] = (
-            sum(there) / len(there) if there else None
-        )
+        flat[SUPER_CATEGORY.format(group)] = sum(there) / len(there) if there else None
     return flat

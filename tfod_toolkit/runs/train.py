@@ -14,6 +14,7 @@ from tfod_toolkit.errors import ConfigError, Interrupted, TfodError
 from tfod_toolkit.runs.batch import chosen_batch
 from tfod_toolkit.runs.folder import RunFolder
 from tfod_toolkit.runs.manifest import FAILED, FINISHED, INTERRUPTED, Manifest
+from tfod_toolkit.runs.metric import check_metric
 from tfod_toolkit.training import StopNow, TrainSettings
 from tfod_toolkit.training.devices import expected_replicas, is_chief, prepare_environment
 
@@ -72,6 +73,7 @@ def train(request: TrainRequest, interruption: Interruption, progress: Progress)
     for note in request.resolved.notes:
         progress.say(note)
     facts = _checked(request, progress, expected_replicas(settings.devices))
+    check_metric(settings.config, settings.metric)
     prepare_environment(settings.precision)
     if not is_chief():
         _assist(settings, interruption)
