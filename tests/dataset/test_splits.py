@@ -174,6 +174,20 @@ def test_an_image_in_both_is_left_out_of_training():
     assert "x.jpg: is listed for training and for testing" in str(fault)
 
 
+def test_trainval_is_train_where_val_tests():
+    """As in VOC2012, whose test pictures nobody has; an image of train and val is a leak still."""
+    split = split_samples([TRAIN, VAL], DEFAULT)
+    assert both(split) == ("a", "b")
+    assert split.how == "training: trainval; testing: val"
+    assert split.faults == []
+    leak = sample("x", "train", "val", "trainval")
+    for settings in (DEFAULT, SplitSettings(training=("train",))):
+        split = split_samples([TRAIN, VAL, leak], settings)
+        assert both(split) == ("a", "bx")
+        assert len(split.faults) == 1
+    assert len(split_samples([TRAIN, TEST, sample("x", "trainval", "test")], DEFAULT).faults) == 1
+
+
 def test_an_image_in_neither_is_noted():
     split = split_samples([TRAIN, TEST, NONE], SplitSettings())
     assert both(split) == ("a", "c")

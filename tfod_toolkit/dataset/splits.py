@@ -172,10 +172,15 @@ def _listed(
     index: Index, training: tuple[str, ...], testing: tuple[str, ...], settings: SplitSettings
 ) -> str:
     """By the source's lists. Where it has only one of the two, the other is the rest."""
+    leaking = set(training)
+    if "trainval" in training and set(testing).issubset(_VALIDATION):
+        # VOC's trainval has the images of val by its nature: the rest of it is train.
+        leaking = leaking - {"trainval"} | {"train"}
 
     def side(splits: str) -> int:
-        names = splits.split("\n")
-        return any(name in training for name in names) + 2 * any(name in testing for name in names)
+        names = frozenset(splits.split("\n"))
+        tests = not names.isdisjoint(testing)
+        return (not names.isdisjoint(leaking if tests else training)) + 2 * tests
 
     index.database.create_function("side_of", 1, side, deterministic=True)
     index.database.execute("UPDATE samples SET place = side_of(splits)")
