@@ -279,7 +279,7 @@ def check_classes(model: Model, inputs: Inputs) -> None:
                 f"the model's classes ({model.where}) are not the records' "
                 f"({inputs.label_map_path}): {_difference(model.names, names)}",
                 "evaluate on records that were built with the model's label map "
-                "(`tfod dataset build --labels`)",
+                "(`tfod dataset build --classes FILE.pbtxt`)",
             )
         return
     classes = _num_classes(model.config)
