@@ -137,9 +137,11 @@ class BatchSize(click.IntRange):
         """The number, or ``auto`` as it is."""
         if value == AUTO:
             return value
-        if isinstance(value, str) and not value.lstrip("+-").isdigit():
-            self.fail(f"{value!r} is neither a number nor {AUTO}", param, context)
-        return super().convert(value, param, context)
+        text = str(value).strip()
+        digits = text.removeprefix("+")
+        if not (digits.isascii() and digits.isdigit() and int(digits) >= 1):
+            self.fail(f"{text!r} is no whole number from 1, nor {AUTO}", param, context)
+        return super().convert(text, param, context)
 
     def _describe_range(self) -> str:
         return f"a number or {AUTO}"
