@@ -141,7 +141,7 @@ class BatchSize(click.IntRange):
         digits = text.removeprefix("+")
         if not (digits.isascii() and digits.isdigit() and int(digits) >= 1):
             self.fail(f"{text!r} is no whole number from 1, nor {AUTO}", param, context)
-        return super().convert(text, param, context)
+        return int(digits)
 
     def _describe_range(self) -> str:
         return f"a number or {AUTO}"
