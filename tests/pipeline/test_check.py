@@ -14,6 +14,7 @@ SOUND = """
 model { ssd {
   num_classes: 3 feature_extractor { type: "ssd_mobilenet_v2_keras" }
   image_resizer { fixed_shape_resizer { height: 320 width: 320 } }
+  anchor_generator { ssd_anchor_generator { aspect_ratios: [1, 2, 0.5] } }
 } }
 train_config {
   batch_size: 8 num_steps: 100

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from tfod_toolkit.pipeline.model import architecture, input_size
 from tfod_toolkit.pipeline.protos import Proto
@@ -71,7 +72,8 @@ def _ssd(generator: Proto, size: tuple[int, int]) -> Iterator[AnchorShape]:
     shortest = min(size)
     base = (generator.base_anchor_height * shortest, generator.base_anchor_width * shortest)
     maps = [math.ceil(side / _FIRST_SSD_STRIDE) for side in size]
-    for layer, (scale, after) in enumerate(zip(scales, [*scales[1:], 1.0], strict=True)):
+    steps = zip(scales, [*scales[1:], 1.0], strict=True)
+    for layer, (scale, after) in enumerate(islice(steps, layers)):
         specs = [(scale, ratio) for ratio in generator.aspect_ratios]
         if generator.interpolated_scale_aspect_ratio > 0:
             specs.append((math.sqrt(scale * after), generator.interpolated_scale_aspect_ratio))

@@ -10,6 +10,7 @@ from tfod_toolkit.pipeline.checks.classes import check_classes, check_model, cla
 from tfod_toolkit.pipeline.checks.files import check_files, check_placeholders
 from tfod_toolkit.pipeline.checks.geometry import check_size
 from tfod_toolkit.pipeline.checks.memory import check_memory
+from tfod_toolkit.pipeline.checks.numbers import check_numbers
 from tfod_toolkit.pipeline.checks.records import check_records
 from tfod_toolkit.pipeline.checks.steps import check_batch, check_optimizer, check_steps
 from tfod_toolkit.pipeline.facts import RecordFacts
@@ -35,11 +36,16 @@ def check_config(
         device: one of those devices, where its memory is to be compared with the batch.
     """
     order = (ERROR, WARNING, NOTE)
-    found = list(_findings(config, replicas))
+    numbers = list(check_numbers(config))
+    sound = not any(finding.fatal for finding in numbers)
+    found = [*_findings(config, replicas), *numbers]
+    if sound:
+        found += check_size(config)
     if facts is not None:
         found += check_records(config, facts, class_names(config))
+    if facts is not None and sound:
         found += check_anchors(config, facts)
-    if device is not None:
+    if device is not None and sound:
         found += check_memory(config, device, replicas)
     return tuple(sorted(found, key=lambda finding: order.index(finding.severity)))
 
@@ -47,7 +53,6 @@ def check_config(
 def _findings(config: Proto, replicas: int) -> Iterator[Finding]:
     yield from check_model(config)
     yield from check_classes(config)
-    yield from check_size(config)
     yield from check_steps(config)
     yield from check_batch(config, replicas)
     yield from check_optimizer(config)

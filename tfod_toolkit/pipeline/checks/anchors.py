@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from itertools import islice
 from math import inf
 
+from tfod_toolkit.errors import ConfigError
 from tfod_toolkit.pipeline.anchors import anchor_shapes, expected_overlaps
 from tfod_toolkit.pipeline.assignments import apply_assignment, parse_assignment
 from tfod_toolkit.pipeline.checks.geometry import nearest_size, size_rule
+from tfod_toolkit.pipeline.checks.numbers import check_numbers
 from tfod_toolkit.pipeline.facts import RecordFacts
 from tfod_toolkit.pipeline.findings import Finding, warning
 from tfod_toolkit.pipeline.model import architecture, image_resizer, input_size, resize
@@ -176,7 +178,13 @@ def anchor_matches(config: Proto, boxes: Sequence[Box]) -> list[bool] | None:
 
     Returns:
         ``None`` where the model has no anchors, or its input's size varies.
+
+    Raises:
+        ConfigError: sizes or anchors are numbers that no model can be built with.
     """
+    for finding in check_numbers(config):
+        if finding.fatal:
+            raise ConfigError(finding.message, finding.hint)
     overlaps = _overlaps(config, boxes)
     return None if overlaps is None else [overlap >= GOOD_OVERLAP for overlap in overlaps]
 
