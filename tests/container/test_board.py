@@ -13,6 +13,7 @@ import sys
 import threading
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.conftest import require
@@ -108,8 +109,9 @@ def test_it_ends_with_a_job_that_is_killed(tmp_path, port):
 
 
 def test_no_port_means_none(tmp_path):
+    before = psutil.Process().children()
     with board(tmp_path, "127.0.0.1", 0):
-        pass
+        assert psutil.Process().children() == before
 
 
 def test_a_container_without_a_job_is_well(monkeypatch, tmp_path):

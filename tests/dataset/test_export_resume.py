@@ -6,11 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.dataset.voc_dataset import Voc, voc_object
+from tests.dataset.voc_dataset import Voc, cats_and_faults, voc_object
 from tfod_toolkit.dataset import export as module
 from tfod_toolkit.dataset.export import ExportSettings, export_index
 from tfod_toolkit.dataset.index import Source, indexed
@@ -22,11 +23,7 @@ IMAGES = 40
 
 @pytest.fixture
 def voc(tmp_path: Path) -> Voc:
-    dataset = Voc(tmp_path / "voc")
-    for number in range(IMAGES):
-        objects = [voc_object("cat")] + [voc_object("dog", (3, 3, 3, 9))] * (number % 9 == 0)
-        dataset.add(f"image{number:02d}", *objects)
-    return dataset
+    return cats_and_faults(tmp_path / "voc", IMAGES)
 
 
 @pytest.fixture
@@ -120,18 +117,18 @@ def test_a_killed_one_goes_on(voc, tmp_path):
 
 def test_results_are_kept_as_far_as_they_are_whole(tmp_path):
     path = tmp_path / "journal"
-    with Journal(path, "one") as journal:
+    with closing(Journal(path, "one")) as journal:
         assert not journal.resumed
         assert list(journal.results()) == []
         journal.add(["a", 1])
         journal.add(["b", 2])
     path.write_bytes(path.read_bytes()[:-1])
-    with Journal(path, "one") as journal:
+    with closing(Journal(path, "one")) as journal:
         assert journal.resumed
         assert list(journal.results()) == [["a", 1]]
         journal.add(["c", 3])
-    with Journal(path, "one") as journal:
+    with closing(Journal(path, "one")) as journal:
         assert list(journal.results()) == [["a", 1], ["c", 3]]
-    with Journal(path, "another") as journal:
+    with closing(Journal(path, "another")) as journal:
         assert not journal.resumed
         assert list(journal.results()) == []

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.dataset.voc_dataset import Voc, voc_object
+from tests.dataset.voc_dataset import Voc, cats_and_faults, voc_object
 from tfod_toolkit.dataset import BuildSettings, build_records
 from tfod_toolkit.dataset import shards as shards_module
 from tfod_toolkit.dataset.parallel import in_order
@@ -22,11 +22,7 @@ IMAGES = 40
 
 @pytest.fixture
 def voc(tmp_path: Path) -> Voc:
-    dataset = Voc(tmp_path / "voc")
-    for number in range(IMAGES):
-        objects = [voc_object("cat")] + [voc_object("dog", (3, 3, 3, 9))] * (number % 9 == 0)
-        dataset.add(f"image{number:02d}", *objects)
-    return dataset
+    return cats_and_faults(tmp_path / "voc", IMAGES)
 
 
 @pytest.fixture

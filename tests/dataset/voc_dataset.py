@@ -77,3 +77,12 @@ class Voc:
         lists = self.folder / "ImageSets" / "Main"
         lists.mkdir(parents=True, exist_ok=True)
         (lists / f"{split}.txt").write_text("".join(f"{name}\n" for name in names))
+
+
+def cats_and_faults(folder: Path, count: int) -> Voc:
+    """So many images of a cat; each ninth has a dog without an area, too."""
+    dataset = Voc(folder)
+    for number in range(count):
+        objects = [voc_object("cat")] + [voc_object("dog", (3, 3, 3, 9))] * (number % 9 == 0)
+        dataset.add(f"image{number:02d}", *objects)
+    return dataset

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -111,8 +112,9 @@ def until(found):
     pytest.fail(f"it did not come: {found}")
 
 
-@pytest.fixture(scope="module")
-def rehearsed(tmp_path_factory):
+@contextmanager
+def small_aws(folder, **images):
+    """An AWS in which nothing takes long, and the file of a stack made there by hand."""
     found = importlib.util.find_spec("moto") is not None
     require("moto", found, "moto, the emulator of AWS, is not installed")
     from tfod_toolkit.rehearsal import provision
@@ -121,12 +123,18 @@ def rehearsed(tmp_path_factory):
     from tfod_toolkit.rehearsal.emulator import Settings
     from tfod_toolkit.rehearsal.runtime import Image
 
-    folder = tmp_path_factory.mktemp("rehearsal")
     settings = Settings(
         folder / "aws",
         delays=Delays(boot=0.0, pull=0.0, notice=2.0, lost=0.1, idle=600.0),
-        images={"tfod": Image(("python",)), "backup": Image(("python",))},
+        images={name: Image(entrypoint) for name, entrypoint in images.items()},
     )
     with started(settings) as aws:
-        outputs = json.loads(provision.by_hand(aws, folder).read_text())
+        yield aws, provision.by_hand(aws, folder)
+
+
+@pytest.fixture(scope="module")
+def rehearsed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rehearsal")
+    with small_aws(folder, tfod=("python",), backup=("python",)) as (aws, stack):
+        outputs = json.loads(stack.read_text())
         yield Rehearsed(aws, {name: each["value"] for name, each in outputs.items()})

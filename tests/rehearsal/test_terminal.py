@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import importlib.util
 import os
 import select
 import subprocess
@@ -13,7 +12,7 @@ import time
 
 import pytest
 
-from tests.conftest import require
+from tests.rehearsal.conftest import small_aws
 
 #: Says that it trains, and saves when it is asked to stop.
 TRAINER = """
@@ -28,22 +27,8 @@ PATIENCE = 300
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
     """What a user of an AWS of ours sets, whose trainer is a small one."""
-    found = importlib.util.find_spec("moto") is not None
-    require("moto", found, "moto, the emulator of AWS, is not installed")
-    from tfod_toolkit.rehearsal import provision
-    from tfod_toolkit.rehearsal.aws import started
-    from tfod_toolkit.rehearsal.capacity import Delays
-    from tfod_toolkit.rehearsal.emulator import Settings
-    from tfod_toolkit.rehearsal.runtime import Image
-
-    folder = tmp_path_factory.mktemp("terminal")
-    settings = Settings(
-        folder / "aws",
-        delays=Delays(boot=0.0, pull=0.0, notice=2.0, lost=0.1, idle=600.0),
-        images={"tfod": Image(("python", "-c", TRAINER)), "backup": Image(("tfod", "sidecar"))},
-    )
-    with started(settings) as aws:
-        stack = provision.by_hand(aws, folder)
+    folder, trainer = tmp_path_factory.mktemp("terminal"), ("python", "-c", TRAINER)
+    with small_aws(folder, tfod=trainer, backup=("tfod", "sidecar")) as (aws, stack):
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         yield kept | aws.variables | {"TFOD_STACK": str(stack)}
 

@@ -98,11 +98,14 @@ def test_one_that_died_is_followed_after_a_while(s3, tmp_path, monkeypatch):
     s3.backup(tmp_path / "one")._begin()
     monkeypatch.setattr(lease_module, "DEAD_AFTER", -1)
     s3.keep(tmp_path / "two")
+    assert any(line.startswith("took over from") for line in s3.said)
 
 
 def test_a_restarted_sidecar_of_the_same_attempt_goes_on(s3, tmp_path):
     s3.backup(tmp_path)._begin()
+    Trainer(tmp_path).save(100)
     s3.keep(tmp_path)
+    assert restorable(s3.files) == "ckpt-100"
 
 
 def test_a_holder_shows_that_it_lives(s3, tmp_path, clock):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from tfod_toolkit.cli.options import with_options
 from tfod_toolkit.errors import BadDataError, Interrupted
 
 if TYPE_CHECKING:
@@ -50,9 +51,7 @@ def source_options(command: Command) -> Command:
             help="Where the images are, if they are not with the annotations.",
         ),
     ]
-    for decorate in reversed(decorators):
-        command = decorate(command)
-    return command
+    return with_options(command, decorators)
 
 
 def split_options(command: Command) -> Command:
@@ -121,9 +120,7 @@ def split_options(command: Command) -> Command:
         return command(*args, split=split, **words)
 
     wrapped: Any = with_split
-    for decorate in reversed(decorators):
-        wrapped = decorate(wrapped)
-    return wrapped
+    return with_options(wrapped, decorators)
 
 
 def _draw_options(more: str = "") -> list[Callable[[Any], Any]]:
@@ -166,9 +163,7 @@ def output_options(command: Command) -> Command:
             "--allow-bad", is_flag=True, help="Exit with 0 although something is missing."
         ),
     ]
-    for decorate in reversed(decorators):
-        command = decorate(command)
-    return command
+    return with_options(command, decorators)
 
 
 def write_out(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 AUTO = "auto"
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def with_options(command: Command, options: Sequence[Callable[[Any], Any]]) -> Command:
+    """A command with click's options, which ``--help`` shows in this order."""
+    for decorate in reversed(options):
+        command = decorate(command)
+    return command
 
 
 class Lines(click.types.StringParamType):
@@ -50,9 +57,7 @@ def overlay_options(command: Command) -> Command:
             help="One field, last: train_config.batch_size=4. May be repeated.",
         ),
     ]
-    for decorate in reversed(decorators):
-        command = decorate(command)
-    return command
+    return with_options(command, decorators)
 
 
 def listening_options(command: Command) -> Command:
@@ -70,9 +75,7 @@ def listening_options(command: Command) -> Command:
             help="OpenVINO where `tfod predict` prepared it, unless said otherwise.",
         ),
     ]
-    for decorate in reversed(decorators):
-        command = decorate(command)
-    return command
+    return with_options(command, decorators)
 
 
 def choosing_options(command: Command) -> Command:
@@ -87,9 +90,7 @@ def choosing_options(command: Command) -> Command:
         ),
         click.option("--classes", metavar="NAME,...", help="Only these classes.  [default: all]"),
     ]
-    for decorate in reversed(decorators):
-        command = decorate(command)
-    return command
+    return with_options(command, decorators)
 
 
 def runner_options(command: Command) -> Command:
@@ -119,10 +120,7 @@ def runner_options(command: Command) -> Command:
             'For example "--runner=FlinkRunner --flink_master=host:8081".',
         ),
     ]
-    decorated: Any = chosen
-    for decorate in reversed(decorators):
-        decorated = decorate(decorated)
-    return cast("Command", decorated)
+    return cast("Command", with_options(chosen, decorators))
 
 
 class BatchSize(click.IntRange):
@@ -165,9 +163,7 @@ def base_options(
         click.option("--steps", type=click.IntRange(1), help="A new number of steps."),
         click.option("--batch-size", type=batch_type or click.IntRange(1), help=batch_help),
     ]
-    for decorate in reversed(decorators):
-        command = decorate(command)
-    return command
+    return with_options(command, decorators)
 
 
 def url_readers() -> Mapping[str, Callable[[str], bytes]]:

@@ -13,7 +13,7 @@ import click
 from tfod_toolkit.cli.options import choosing_options, runner_options
 
 if TYPE_CHECKING:
-    from tfod_toolkit.prediction import Result, Summary
+    from tfod_toolkit.prediction import Result, Summary, Tracking
 
 _WRITE = "pictures,json"
 
@@ -100,26 +100,13 @@ def command(
     size and detections.json are written to --out. Stopped, the same command goes on where it was.
     """
     from tfod_toolkit.cloud.pictures import S3Store
-    from tfod_toolkit.prediction import (
-        PredictRequest,
-        Tracking,
-        Wish,
-        counts_line,
-        parse_confidence,
-        parse_figure,
-        predict,
-    )
+    from tfod_toolkit.prediction import PredictRequest, Wish, parse_confidence, predict
 
     common, of_class = parse_confidence(min_confidence)
     wish = Wish(common, of_class, _listed(classes), max_detections)
     kinds = tuple(_listed(write))
     if as_json and "json" not in kinds:
         kinds = (*kinds, "json")
-    tracking = None
-    if track or lines or zones:
-        tracking = Tracking(
-            [parse_figure(word, 2) for word in lines], [parse_figure(word, 3) for word in zones]
-        )
     request = PredictRequest(
         model=model,
         images=images,
@@ -134,7 +121,7 @@ def command(
         tile=tile,
         overlap=overlap,
         stores={"s3": S3Store()},
-        tracking=tracking,
+        tracking=_tracking(lines, zones) if track or lines or zones else None,
         beam=beam,
     )
     with _progress(quiet=as_json) as progress:
@@ -142,12 +129,26 @@ def command(
     if as_json:
         click.echo((out / "detections.json").read_text("utf-8"), nl=False)
     else:
-        for name, counts in summary.counts.items():
-            click.echo(f"{name}: {counts_line(counts)}")
-        click.echo(_ending(summary, out, kinds))
+        _say(summary, out, kinds)
     if "masks" in kinds and not (out / "masks").is_dir():
         click.echo("note: this model gives no masks, so there is no folder of them", err=True)
     _complain(summary)
+
+
+def _tracking(lines: tuple[str, ...], zones: tuple[str, ...]) -> Tracking:
+    from tfod_toolkit.prediction import Tracking, parse_figure
+
+    return Tracking(
+        [parse_figure(word, 2) for word in lines], [parse_figure(word, 3) for word in zones]
+    )
+
+
+def _say(summary: Summary, out: Path, kinds: tuple[str, ...]) -> None:
+    from tfod_toolkit.prediction import counts_line
+
+    for name, counts in summary.counts.items():
+        click.echo(f"{name}: {counts_line(counts)}")
+    click.echo(_ending(summary, out, kinds))
 
 
 def _listed(words: str | None) -> list[str]:

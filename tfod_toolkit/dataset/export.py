@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -118,7 +119,8 @@ def _written(
     done, annotations, total = 0, 0, index.count()
     splits: dict[str, int] = {}
     name_exports(index)
-    with writing(out), Journal(stage / _JOURNAL, _stamp(index, settings)) as journal:
+    journal = Journal(stage / _JOURNAL, _stamp(index, settings))
+    with writing(out), closing(journal):
         if not journal.resumed:
             _clear(stage)
         made = writer(settings.to, stage, list(names.names.values()))

@@ -6,14 +6,13 @@ import pickle
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO
 
 _LENGTH = struct.Struct("<Q")
 
 
 class Journal:
-    """The results of a job, one after another, in a file; a context manager.
+    """The results of a job, one after another, in a file.
 
     Args:
         path: the file.
@@ -57,13 +56,6 @@ class Journal:
         data = self._file.read(length)
         return pickle.loads(data) if len(data) == length else None  # noqa: S301 -- our own
 
-    def __enter__(self) -> Journal:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the file."""
         self._file.close()

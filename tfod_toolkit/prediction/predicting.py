@@ -28,7 +28,7 @@ from tfod_toolkit.prediction.outputs import (
     write_image,
 )
 from tfod_toolkit.prediction.pictures import Picture, Unreadable, read_picture, windows
-from tfod_toolkit.prediction.remote import Store, shown
+from tfod_toolkit.prediction.remote import Store
 from tfod_toolkit.prediction.results import Result, Summary
 from tfod_toolkit.prediction.runtime.choice import COMPARED, Wanted
 from tfod_toolkit.prediction.runtime.processors import usable_processors
@@ -115,18 +115,7 @@ def predict(
             there that could be tracked.
         Interrupted: it was stopped; the same request goes on.
     """
-    unknown = [kind for kind in request.write if kind not in KINDS]
-    if unknown:
-        raise UsageError(f"cannot write {unknown[0]!r}", f"choose of: {', '.join(KINDS)}")
-    sources = find_sources(request.images, request.frames, request.stores)
-    videos = [source.path for source in sources if isinstance(source, Video)]
-    if request.tracking:
-        check_installed()
-        if not videos:
-            raise UsageError("there is no video to track things in", "name one, or a camera")
-    targets = drawn_copies(
-        [source_path(source) for source in sources], request.out, request.prefix, videos
-    )
+    sources, targets = _sources(request)
     fresh = not request.out.exists()
     with writing(request.out):
         request.out.mkdir(parents=True, exist_ok=True)
@@ -144,11 +133,7 @@ def predict(
         begin(summary)
         for result in _everywhere(detector, rest, targets, request):
             journal.add(result.to_json())
-            summary.done += result.reason is None
-            summary.frames += result.frame is not None
-            if result.counts is not None:
-                summary.counts[shown(result.path)] = result.counts
-            summary.unreadable += result.reason is not None
+            summary.add(result)
             tell(result)
         finished = True
     except KeyboardInterrupt:
@@ -170,6 +155,26 @@ def predict(
                 with suppress(OSError):  # there is something in it
                     request.out.rmdir()
     return summary
+
+
+def _sources(request: PredictRequest) -> tuple[Sequence[Source], Mapping[Path, Path]]:
+    """What is to be looked at, and where the drawn copy of each goes.
+
+    Raises:
+        MissingInputError: nothing is there.
+        UsageError: what is asked for cannot be written, or not there.
+    """
+    unknown = [kind for kind in request.write if kind not in KINDS]
+    if unknown:
+        raise UsageError(f"cannot write {unknown[0]!r}", f"choose of: {', '.join(KINDS)}")
+    sources = find_sources(request.images, request.frames, request.stores)
+    videos = [source.path for source in sources if isinstance(source, Video)]
+    if request.tracking:
+        check_installed()
+        if not videos:
+            raise UsageError("there is no video to track things in", "name one, or a camera")
+    paths = [source_path(source) for source in sources]
+    return sources, drawn_copies(paths, request.out, request.prefix, videos)
 
 
 def _load(request: PredictRequest, sources: Sequence[Source]) -> Detecting:

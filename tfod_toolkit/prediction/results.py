@@ -87,3 +87,11 @@ class Summary:
     total: int | None = None
     frames: int = 0
     counts: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def add(self, result: Result) -> None:
+        """Count a picture or frame, whatever became of it."""
+        self.done += result.reason is None
+        self.unreadable += result.reason is not None
+        self.frames += result.frame is not None
+        if result.counts is not None:
+            self.counts[shown(result.path)] = result.counts

@@ -48,3 +48,6 @@ def test_its_page_loads_and_shows_a_curve(tensorboard, scene, browser):
     scene.said.until("is open again after")
     browser.refresh()
     until(browser, lambda: "total_loss" in browser.find_element("tag name", "body").text)
+    until(browser, lambda: browser.find_elements("css selector", "scalar-card-component path"))
+    curve = browser.find_element("css selector", "scalar-card-component path").get_attribute("d")
+    assert curve.startswith("M")

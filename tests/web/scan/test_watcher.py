@@ -86,6 +86,7 @@ def test_frames_that_come_too_fast_are_left_out(watcher_of):
     newest = scene(box=(20, 199 % 80, 60, 110))
     wait_for(watcher, lambda it: it.latest and (it.latest.image == newest).all())
     ended.set()
+    assert watcher.latest.number < 200
 
 
 def test_a_log_that_cannot_be_written_is_told_and_the_watch_goes_on(watcher_of, log, tmp_path):

@@ -73,11 +73,7 @@ def _keeping(resizer: Proto, path: str) -> Iterator[Finding]:
     ]
     yield from wrong
     if not wrong and least > most:
-        yield error(
-            f"{path}.min_dimension",
-            f"{path}.min_dimension is {least}, more than its max_dimension, {most}",
-            f"--set {path}.min_dimension={most}",
-        )
+        yield _crossed(resizer, path, "dimension", f"--set {path}.min_dimension={most}")
 
 
 def _conditional(resizer: Proto, path: str) -> Iterator[Finding]:
@@ -123,12 +119,8 @@ def _scales(anchors: Proto, path: str) -> Iterator[Finding]:
     ]
     yield from wrong
     if not wrong and anchors.min_scale > anchors.max_scale:
-        yield error(
-            f"{path}.min_scale",
-            f"{path}.min_scale is {anchors.min_scale:g}, more than its max_scale, "
-            f"{anchors.max_scale:g}",
-            f"--set {path}.min_scale={_SCALE} --set {path}.max_scale=0.95",
-        )
+        hint = f"--set {path}.min_scale={_SCALE} --set {path}.max_scale=0.95"
+        yield _crossed(anchors, path, "scale", hint)
     if anchors.num_layers == 1:
         yield error(
             f"{path}.num_layers",
@@ -227,12 +219,16 @@ def _levels(message: Proto, path: str) -> Iterator[Finding]:
     ]
     yield from wrong
     if not wrong and message.min_level > message.max_level:
-        yield error(
-            f"{path}.min_level",
-            f"{path}.min_level is {message.min_level}, more than its max_level, "
-            f"{message.max_level}",
-            f"--set {path}.min_level=3 --set {path}.max_level=7",
-        )
+        hint = f"--set {path}.min_level=3 --set {path}.max_level=7"
+        yield _crossed(message, path, "level", hint)
+
+
+def _crossed(message: Proto, path: str, name: str, hint: str) -> Finding:
+    """That the smallest of something is more than the largest."""
+    ends = (getattr(message, f"{end}_{name}") for end in ("min", "max"))
+    least, most = (f"{end:g}" if isinstance(end, float) else str(end) for end in ends)
+    text = f"{path}.min_{name} is {least}, more than its max_{name}, {most}"
+    return error(f"{path}.min_{name}", text, hint)
 
 
 def _whole(
