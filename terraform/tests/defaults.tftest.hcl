@@ -127,8 +127,13 @@ run "defaults" {
   }
 
   assert {
-    condition     = alltrue([for bucket in keys(aws_s3_bucket.own) : aws_s3_bucket_server_side_encryption_configuration.own[bucket].rule != null && aws_s3_bucket_versioning.own[bucket].versioning_configuration[0].status == "Enabled"])
-    error_message = "buckets: not encrypted, or without versions"
+    condition     = alltrue([for bucket in keys(aws_s3_bucket.own) : one(aws_s3_bucket_server_side_encryption_configuration.own[bucket].rule).apply_server_side_encryption_by_default[0].sse_algorithm == "AES256"])
+    error_message = "buckets: not encrypted"
+  }
+
+  assert {
+    condition     = alltrue([for bucket in keys(aws_s3_bucket.own) : aws_s3_bucket_versioning.own[bucket].versioning_configuration[0].status == "Enabled"])
+    error_message = "buckets: without versions"
   }
 
   assert {

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.dataset.voc_dataset import Voc, encoded, picture, voc_object, voc_xml
+from tests.dataset.voc_dataset import Voc, encoded, picture, png_header, voc_object, voc_xml
 from tfod_toolkit.dataset import (
     BuildReport,
     BuildSettings,
@@ -24,6 +24,7 @@ from tfod_toolkit.dataset import (
     read_examples,
     read_label_map,
 )
+from tfod_toolkit.dataset.pixels import ImageSettings
 from tfod_toolkit.errors import BadDataError, CannotWriteError, MissingInputError, UsageError
 
 
@@ -207,6 +208,7 @@ JPEG = encoded(picture((300, 200)), quality=95)
         (JPEG[:300], "cannot be decoded"),
         (b"\xff\xd8\xff\xe0" + b"junk" * 100, "cannot be decoded: Truncated File Read"),
         (b"no image", "is not an image that can be read"),
+        (png_header(60_000, 60_000), "is too large"),
     ],
 )
 def test_a_bad_image_is_named_and_the_rest_is_kept(voc, add_to_training, image, says):
@@ -215,6 +217,18 @@ def test_a_bad_image_is_named_and_the_rest_is_kept(voc, add_to_training, image, 
     assert the_fault(report).startswith(f"{voc.image('bad')}: ")
     assert says in the_fault(report)
     assert [example.filename for example in read_examples(out / "training.record")] == ["one.jpg"]
+
+
+def test_a_picture_of_thirty_thousand_pixels_is_shrunk_with_its_boxes(voc, add_to_training):
+    wide = encoded(picture((30_000, 30)))
+    box = voc_object("cat", (3_000, 10, 6_000, 20))
+    add_to_training("wide", box, image=wide, size=(30_000, 30))
+    out, report = built(voc, image=ImageSettings(max_side=1_000))
+    assert not report.faults
+    (found,) = (each for each in read_examples(out / "training.record")
+                if each.filename == "wide.jpg")  # fmt: skip
+    assert (found.width, found.height) == (1_000, 1)
+    np.testing.assert_allclose(found.boxes, [[10 / 30, 0.1, 20 / 30, 0.2]], atol=1e-6)
 
 
 def test_an_image_of_another_shape_than_its_annotation_says(voc, add_to_training):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.dataset.voc_dataset import png_header
 from tests.prediction.conftest import encoded, scene, turned
 from tfod_toolkit.errors import MissingInputError
 from tfod_toolkit.prediction import pictures as module
@@ -107,6 +108,7 @@ def test_every_mode_becomes_rgb(tmp_path, mode):
         (b"", "is empty"),
         (b"not a picture at all", "is not an image"),
         (encoded(scene(), "JPEG")[:700], "cannot be decoded"),
+        (png_header(60_000, 60_000), "is too large"),
     ],
 )
 def test_what_cannot_be_read_says_why(tmp_path, data, reason):

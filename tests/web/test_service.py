@@ -4,30 +4,17 @@ from __future__ import annotations
 
 import base64
 import io
-import struct
-import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.dataset.voc_dataset import png_header
 from tests.prediction.conftest import encoded, scene, turned
 from tfod_toolkit.prediction import color_of
 
 BOX = (20, 30, 60, 110)
 PNG = encoded(scene(box=BOX))
-
-
-def png_header(width, height):
-    """A PNG that claims a size, and holds next to nothing."""
-
-    def chunk(kind, data):
-        checked = kind + data
-        return struct.pack(">I", len(data)) + checked + struct.pack(">I", zlib.crc32(checked))
-
-    ihdr = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    ends = chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", ihdr) + ends
 
 
 @pytest.mark.parametrize("way", ["body", "form"])

@@ -63,6 +63,13 @@ def test_one_that_does_not_costs_nothing(capsys, stack, cloud, sample_records, w
     assert nothing_was_sent(cloud)
 
 
+def test_a_model_that_is_not_in_the_zoo_costs_nothing(capsys, stack, cloud, sample_records):
+    code, _, err = run(capsys, "runtask", stack, sample_records, "SSD MobileNet v9 320x320")
+    assert (code, "the zoo has no model 'SSD MobileNet v9 320x320'" in err) == (2, True), err
+    assert "did you mean SSD MobileNet v2 320x320" in err
+    assert nothing_was_sent(cloud)
+
+
 def test_records_in_s3_are_not_looked_for_here(capsys, stack, cloud, zoo):
     for name in ("training.record", "testing.record", "classes.pbtxt"):
         boto3.client("s3").put_object(Bucket="data", Key=f"mine/{name}", Body=b"")

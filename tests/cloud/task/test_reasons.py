@@ -34,6 +34,8 @@ STOPPED = [
     (task("Host EC2 (instance i-01) terminated."), 75, "vanished without a warning", "--resume"),
     (task("tfod: deadline", "UserInitiated", 75), 75, "deadline came", "--max-hours"),
     (task("tfod: stopped by ann", "UserInitiated", 75), 75, "stopped by a user", "--resume"),
+    (task("tfod: destroy", "UserInitiated", 75), 75, "stack was destroyed", "make apply"),
+    (task(*ESSENTIAL, 73), 73, "could not write (exit code 73)", "the disk may be full"),
     (task("Task stopped by user", "UserInitiated", None), 75, "somebody stopped it", "--resume"),
     (task(*ESSENTIAL, 78), 78, "configuration that cannot work (exit code 78)", "tfod logs"),
     (task(*ESSENTIAL, 65), 65, "bad data", "dataset check"),

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.cloud.task.conftest import end
 from tests.cloud.task.test_commands import DONE, RECORDS, RUNNING, begin, run
@@ -20,7 +21,7 @@ from tfod_toolkit.cloud.task import (
     start_once,
 )
 from tfod_toolkit.cloud.task.start import overrides
-from tfod_toolkit.errors import DeniedError, UnavailableError, UsageError
+from tfod_toolkit.errors import ConfigError, DeniedError, UnavailableError, UsageError
 
 MODEL = "SSD MobileNet v2 320x320"
 
@@ -276,3 +277,28 @@ def test_what_never_comes_back_is_given_up(stack, cloud):
     _, watched = watch(stack, [lambda: None] * 9, make=Gone, patience=9)
     with pytest.raises(UnavailableError, match="does not answer"):
         watched.until_end()
+
+
+def test_a_stack_destroyed_meanwhile_is_named(stack, cloud, fleet):
+    begin(cloud, "first")
+
+    def destroyed():
+        states = boto3.client("stepfunctions")
+        states.delete_state_machine(stateMachineArn=cloud.outputs.state_machine)
+
+    _, watched = watch(stack, [lambda: None, destroyed, lambda: None])
+    with pytest.raises(ConfigError, match=r"the stack tfod is not there \(any more\)"):
+        watched.until_end()
+
+
+def test_a_wrong_clock_is_told_from_wrong_credentials(cloud):
+    message = (
+        "Signature expired: 20261121T104625Z is now earlier than 20261121T113904Z "
+        "(20261121T114404Z - 5 min.)"
+    )
+    refusal = {"Error": {"Code": "InvalidSignatureException", "Message": message}}
+    with pytest.raises(ConfigError) as caught, cloud.asking("the stack's runs"):
+        raise ClientError(refusal, "ListExecutions")
+    said = "the stack's runs: this machine's clock is wrong; AWS says 20261121T114404Z"
+    assert caught.value.message == said
+    assert caught.value.hint.startswith("set the clock")
