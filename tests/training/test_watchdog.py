@@ -21,14 +21,20 @@ def until_stopped(interruption, watchdog):
     interruption.check()
 
 
+def watching(interruption, **options):
+    """A watchdog that would end a list, not the tests, by force."""
+    ended = []
+    return Watchdog(interruption, end=ended.append, **options), ended
+
+
 def test_the_deadline_ends_a_run_that_could_go_on():
     interruption = Interruption()
-    with (
-        pytest.raises(Interrupted) as raised,
-        interruption,
-        Watchdog(interruption, deadline=100.0, limit="--max-hours 2", clock=lambda: 101.0) as dog,
-    ):
+    watchdog, ended = watching(
+        interruption, deadline=100.0, limit="--max-hours 2", clock=lambda: 101.0
+    )
+    with pytest.raises(Interrupted) as raised, interruption, watchdog as dog:
         until_stopped(interruption, dog)
+    assert not ended
     assert raised.value.exit_code == 75
     assert raised.value.message == "the deadline came: --max-hours 2; what was saved is whole"
     assert "run the same command again" in raised.value.hint
@@ -37,14 +43,11 @@ def test_the_deadline_ends_a_run_that_could_go_on():
 def test_a_block_of_steps_that_lasts_ends_a_run():
     now = [0.0]
     interruption = Interruption()
-    with (
-        pytest.raises(UnavailableError) as raised,
-        interruption,
-        Watchdog(interruption, stall_seconds=1800.0, clock=lambda: now[0]) as dog,
-        dog.taking_steps(7),
-    ):
+    watchdog, ended = watching(interruption, stall_seconds=1800.0, clock=lambda: now[0])
+    with pytest.raises(UnavailableError) as raised, interruption, watchdog, watchdog.taking_steps(7):
         now[0] = 1801.0
         threading.Event().wait(60)
+    assert not ended
     assert raised.value.exit_code == 69
     assert "no step was taken for 30 min after step 7" in raised.value.message
 
@@ -53,10 +56,8 @@ def test_time_without_steps_is_not_counted():
     """An evaluation may take as long as it likes."""
     now = [0.0]
     interruption = Interruption()
-    with (
-        interruption,
-        Watchdog(interruption, stall_seconds=10.0, clock=lambda: now[0]) as dog,
-    ):
+    watchdog, _ = watching(interruption, stall_seconds=10.0, clock=lambda: now[0])
+    with interruption, watchdog as dog:
         with dog.taking_steps(7):
             now[0] = 5.0
         now[0] = 500.0
@@ -88,6 +89,24 @@ def test_what_does_not_hear_is_ended_by_force(capfd):
     errors = capfd.readouterr().err
     assert "error: the deadline came: --max-hours 1" in errors
     assert "it did not end by itself" in errors
+
+
+def test_a_deadline_that_comes_while_its_watch_begins(monkeypatch):
+    """The run ends by itself, so nothing ends it by force."""
+    begin = threading.Thread.start
+
+    def slowly(thread):
+        begin(thread)
+        threading.Event().wait(60)
+
+    monkeypatch.setattr(threading.Thread, "start", slowly)
+    interruption = Interruption()
+    watchdog, ended = watching(interruption, deadline=1.0, clock=lambda: 2.0, grace=0.5)
+    with pytest.raises(Interrupted), interruption, watchdog:
+        pytest.fail("the deadline had come")
+    watchdog._thread.join(60)
+    assert not watchdog._thread.is_alive()
+    assert not ended
 
 
 def test_the_earlier_of_two_deadlines_counts():

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import main_thread
 from types import FrameType, TracebackType
 
 from tfod_toolkit.errors import Interrupted, TfodError
@@ -64,7 +64,8 @@ class Interruption:
         """Ask for the end from another thread, as SIGTERM does, with a reason of its own."""
         if not self.requested:
             self._error = error
-        os.kill(os.getpid(), signal.SIGTERM)
+        # To the thread whose waiting it is to end: the system may give a process's to any thread.
+        signal.pthread_kill(main_thread().ident or 0, signal.SIGTERM)
 
     def as_error(self) -> TfodError:
         """The error that ends the run: exit code 75, unless another one was given."""

@@ -62,7 +62,11 @@ class Watchdog:
 
     def __enter__(self) -> Watchdog:
         if self._deadline is not None or self._stall_seconds:
-            self._thread.start()
+            try:
+                self._thread.start()
+            except BaseException:  # its deadline may come before the body begins
+                self._over = True
+                raise
         return self
 
     def __exit__(
@@ -71,8 +75,8 @@ class Watchdog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._over = True  # before the lock: waiting for it, the request to end may come
         with self._changed:
-            self._over = True
             self._changed.notify_all()
 
     @contextmanager
@@ -95,10 +99,9 @@ class Watchdog:
                 error = None if self._over else self._fault()
             if error is None:
                 return
-        self._ask(error)
-        with self._changed:
-            self._changed.wait_for(lambda: self._over, self._grace)
-            if self._over:
+            # Still locked: once the run is over, nobody takes the signal for a request.
+            self._ask(error)
+            if self._changed.wait_for(lambda: self._over, self._grace):
                 return
         sys.stderr.write(f"error: {error.message}; it did not end by itself\nhint: {error.hint}\n")
         sys.stderr.flush()
