@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import threading
@@ -44,7 +45,12 @@ def test_a_block_of_steps_that_lasts_ends_a_run():
     now = [0.0]
     interruption = Interruption()
     watchdog, ended = watching(interruption, stall_seconds=1800.0, clock=lambda: now[0])
-    with pytest.raises(UnavailableError) as raised, interruption, watchdog, watchdog.taking_steps(7):
+    with (
+        pytest.raises(UnavailableError) as raised,
+        interruption,
+        watchdog,
+        watchdog.taking_steps(7),
+    ):
         now[0] = 1801.0
         threading.Event().wait(60)
     assert not ended
@@ -106,6 +112,24 @@ def test_a_deadline_that_comes_while_its_watch_begins(monkeypatch):
         pytest.fail("the deadline had come")
     watchdog._thread.join(60)
     assert not watchdog._thread.is_alive()
+    assert not ended
+
+
+def test_a_request_that_is_not_heard_is_made_again(monkeypatch):
+    """As where the signal comes between the last look at signals and a wait."""
+    send, sent = signal.pthread_kill, []
+
+    def lose_the_first(thread, number):
+        sent.append(number)
+        if len(sent) > 1:
+            send(thread, number)
+
+    monkeypatch.setattr(signal, "pthread_kill", lose_the_first)
+    monkeypatch.setattr("tfod_toolkit.training.watchdog._AGAIN", 0.01)
+    interruption = Interruption()
+    watchdog, ended = watching(interruption, deadline=1.0, clock=lambda: 2.0)
+    with pytest.raises(Interrupted), interruption, watchdog as dog:
+        until_stopped(interruption, dog)
     assert not ended
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Seconds from the request to end to the end by force: as long as ECS gives the trainer.
 GRACE = 60.0
+#: Seconds after which a request is made again that was not heard.
+_AGAIN = 1.0
 _RESUME = "run the same command again to go on from the last checkpoint"
 
 
@@ -99,9 +101,10 @@ class Watchdog:
                 error = None if self._over else self._fault()
             if error is None:
                 return
-            # Still locked: once the run is over, nobody takes the signal for a request.
-            self._ask(error)
-            if self._changed.wait_for(lambda: self._over, self._grace):
+            if isinstance(error, UnavailableError):
+                # Where it hangs: the only trace that there will be.
+                faulthandler.dump_traceback(all_threads=True)
+            if self._ask(error):
                 return
         sys.stderr.write(f"error: {error.message}; it did not end by itself\nhint: {error.hint}\n")
         sys.stderr.flush()
@@ -131,11 +134,21 @@ class Watchdog:
             )
         return None
 
-    def _ask(self, error: TfodError) -> None:
-        if isinstance(error, UnavailableError):
-            # Where it hangs: the only trace that there will be.
-            faulthandler.dump_traceback(all_threads=True)
-        self._interruption.end_with(error)
+    def _ask(self, error: TfodError) -> bool:
+        """Ask the run to end, and wait for that; returns whether it is over.
+
+        Locked but for the waiting: once the run is over, nobody takes the signal for a request.
+        """
+        last = time.monotonic() + self._grace
+        while True:
+            # Python does not see a signal that comes just as a wait begins, until that has ended.
+            if not self._interruption.requested:
+                self._interruption.end_with(error)
+            left = max(0.0, last - time.monotonic())
+            if self._changed.wait_for(lambda: self._over, min(_AGAIN, left)):
+                return True
+            if not left:
+                return False
 
 
 def deadline_of(
