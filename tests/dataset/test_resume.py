@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from tests.dataset.voc_dataset import Voc, cats_and_faults, voc_object
 from tfod_toolkit.dataset import BuildSettings, build_records
 from tfod_toolkit.dataset import shards as shards_module
-from tfod_toolkit.dataset.parallel import in_order
+from tfod_toolkit.dataset.parallel import in_order, in_turns
 from tfod_toolkit.errors import CannotWriteError, TfodError
 
 IMAGES = 40
@@ -134,6 +135,22 @@ def test_results_come_in_order_from_all_cores(monkeypatch):
     monkeypatch.setattr("tfod_toolkit.dataset.parallel.cores", lambda: 2)
     found = [item for part in in_order(_double, range(1000), chunk=7) for item in part]
     assert found == [2 * item for item in range(1000)]
+
+
+def _write(folder: Path, items: list[int], turn: int) -> Path:
+    path = folder / f"{turn}"
+    path.write_text(f"{items}")
+    return path
+
+
+def test_a_turns_file_is_its_own_until_its_result_was_used(monkeypatch, tmp_path):
+    monkeypatch.setattr("tfod_toolkit.dataset.parallel.cores", lambda: 2)
+    paths = set()
+    for number, path in enumerate(in_turns(partial(_write, tmp_path), range(1000), chunk=10)):
+        time.sleep(0.001)  # so that others run ahead
+        assert path.read_text() == f"{[*range(10 * number, 10 * number + 10)]}"
+        paths.add(path)
+    assert len(paths) == 4
 
 
 def test_a_process_that_dies_is_said(monkeypatch):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import tempfile
 from collections import Counter
@@ -15,10 +14,14 @@ from tfod_toolkit.dataset.annotations import Fault, Note, Sample, unpack
 from tfod_toolkit.dataset.examples import serialize_example
 from tfod_toolkit.dataset.fitting import FitSettings, Fitted, fit
 from tfod_toolkit.dataset.pixels import ImageSettings
-from tfod_toolkit.dataset.tfrecord import framed
+from tfod_toolkit.dataset.tfrecord import write_frame
 
 if TYPE_CHECKING:
     from tfod_toolkit.dataset.labels import LabelMap
+
+
+#: Bytes of records that are written at once.
+_BUFFER = 1 << 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ class Batch:
 
     Attributes:
         samples: how many there were.
-        part: a file of their records, framed, which is whoever takes them to remove.
+        part: a file that begins with their records, framed.
         lengths: of the records in it.
         empty: how many of the records have no annotation.
         by_class: annotations by class.
@@ -99,32 +102,44 @@ class Batch:
 
 
 def convert_packed(
-    settings: ConvertSettings, folder: Path, packed: Sequence[tuple[bytes, str]]
+    settings: ConvertSettings,
+    folder: Path,
+    packed: Sequence[tuple[bytes, str]],
+    turn: int | None = None,
 ) -> Batch:
     """:func:`convert` of packed samples with their source ids, as other processes are sent them.
 
-    Records go by way of a file in ``folder``: they may be large, and many.
+    Records go by way of a file in ``folder``: they may be large, and many. Those of a turn are
+    written over those of the same turn before, whose memory the system need not find anew.
     """
-    handle, part = tempfile.mkstemp(dir=folder)
+    part = _part(folder, turn)
     lengths, digests = [], []
     said: list[Fault | Note] = []
     names: Counter[str] = Counter()
     empty = 0
-    with open(handle, "wb", buffering=0) as file:  # noqa: PTH123 -- it is open already
+    with open(part, "r+b", buffering=_BUFFER) as file:  # noqa: PTH123 -- a turn's is not cut off
         for data, source_id in packed:
             one = convert(unpack(data), source_id, settings)
             said += one.faults
             said += one.notes
             if one.record is not None:
-                frame = framed(one.record)
-                if file.write(frame) != len(frame):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                lengths.append(len(frame))
+                lengths.append(write_frame(file, one.record))
                 digests.append((bytes.fromhex(one.digest), one.image))
                 empty += not one.names
                 for name in one.names:
                     names[name] += 1
     return Batch(len(packed), part, tuple(lengths), empty, dict(names), tuple(digests), tuple(said))
+
+
+def _part(folder: Path, turn: int | None) -> str:
+    """A file for records on their way: a turn's own, or a new one."""
+    if turn is None:
+        handle, part = tempfile.mkstemp(dir=folder)
+    else:
+        part = f"{folder}{os.sep}{turn}"
+        handle = os.open(part, os.O_CREAT, 0o600)
+    os.close(handle)
+    return part
 
 
 def _record(fitted: Fitted, source_id: str, settings: ConvertSettings) -> bytes:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain, islice
 from multiprocessing.connection import wait
 from typing import Any, TypeVar
@@ -30,7 +31,7 @@ _AHEAD = 2
 #: What processes have loaded before they are asked for anything.
 _PRELOADED = ("tfod_toolkit.dataset.conversion", "tfod_toolkit.dataset.checks", "PIL.Image")
 
-_function: Callable[[Any], Any]
+_function: Callable[[Any, int], Any]
 
 
 def cores() -> int:
@@ -53,18 +54,30 @@ def in_order(
     Raises:
         TfodError: a process died.
     """
+    return in_turns(partial(_without_turn, function), items, chunk=chunk)
+
+
+def in_turns(
+    function: Callable[[Sequence[T], int], R], items: Iterable[T], *, chunk: int = CHUNK
+) -> Iterator[R]:
+    """The same for a function that is also given its turn.
+
+    That is one of few numbers, which no other chunk has until the result after this one's is asked
+    for: what it names may be used again and again.
+    """
     items = iter(items)
     first = list(islice(items, _FEW))
     if len(first) < _FEW or cores() == 1:
         for part in _chunks(chain(first, items), chunk):
-            yield function(part)
+            yield function(part, 0)
         return
+    most = _AHEAD * cores()
     with _pool(function) as pool:
         ahead: deque[Future[R]] = deque()
         try:
-            for part in _chunks(chain(first, items), chunk):
-                ahead.append(pool.submit(_run, part))
-                if len(ahead) >= _AHEAD * cores():
+            for number, part in enumerate(_chunks(chain(first, items), chunk)):
+                ahead.append(pool.submit(_run, part, number % most))
+                if len(ahead) >= most:
                     yield ahead.popleft().result()
             while ahead:
                 yield ahead.popleft().result()
@@ -78,8 +91,12 @@ def in_order(
                 future.cancel()
 
 
+def _without_turn(function: Callable[[Sequence[T]], R], items: Sequence[T], _turn: int) -> R:
+    return function(items)
+
+
 @contextmanager
-def _pool(function: Callable[[Any], Any]) -> Iterator[ProcessPoolExecutor]:
+def _pool(function: Callable[[Any, int], Any]) -> Iterator[ProcessPoolExecutor]:
     # Forked from a server that has no threads and little memory; not from this process.
     method = "forkserver" if sys.platform != "win32" else "spawn"
     context = multiprocessing.get_context(method)
@@ -92,7 +109,7 @@ def _pool(function: Callable[[Any], Any]) -> Iterator[ProcessPoolExecutor]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _begin(function: Callable[[Any], Any]) -> None:
+def _begin(function: Callable[[Any, int], Any]) -> None:
     """Keep the function, and end when the process that asked for it is gone."""
     import signal
 
@@ -113,8 +130,8 @@ def _end_with(sentinel: int) -> None:
     os._exit(1)
 
 
-def _run(items: Sequence[Any]) -> Any:
-    return _function(items)
+def _run(items: Sequence[Any], turn: int) -> Any:
+    return _function(items, turn)
 
 
 def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -16,7 +16,7 @@ from tfod_toolkit.dataset.annotations import Note
 from tfod_toolkit.dataset.beam import in_order_on_beam
 from tfod_toolkit.dataset.conversion import Batch, ConvertSettings, convert_packed
 from tfod_toolkit.dataset.index import KEPT_NOTES, Index, Progress
-from tfod_toolkit.dataset.parallel import in_order
+from tfod_toolkit.dataset.parallel import in_turns
 from tfod_toolkit.dataset.records import TRAINING
 from tfod_toolkit.dataset.tfrecord import RecordWriter
 from tfod_toolkit.errors import writing
@@ -81,13 +81,16 @@ class Converter:
 
     def _batches(
         self,
-        convert: Callable[[Sequence[tuple[bytes, str]]], Batch],
+        convert: Callable[..., Batch],
         rows: Iterable[tuple[bytes, str]],
         folder: Path,
     ) -> Iterator[Batch]:
         if self.labour.beam is None:
-            return in_order(convert, rows, chunk=_BATCH)
-        return in_order_on_beam(convert, rows, folder, self.labour.beam, chunk=_BATCH)
+            yield from in_turns(convert, rows, chunk=_BATCH)
+            return
+        for batch in in_order_on_beam(convert, rows, folder, self.labour.beam, chunk=_BATCH):
+            yield batch
+            Path(batch.part).unlink()
 
 
 @dataclass
@@ -182,15 +185,13 @@ def _parts(folder: Path) -> Path:
 
 
 def _deal(batch: Batch, writers: Sequence[RecordWriter], begin: int) -> None:
-    """Append a batch's records to the shards in turn, and remove their file."""
-    part = Path(batch.part)
-    with part.open("rb", buffering=0) as file:
+    """Append a batch's records to the shards in turn."""
+    with Path(batch.part).open("rb", buffering=0) as file:
         if len(writers) == 1:
             writers[0].take(file, sum(batch.lengths))
         else:
             for turn, length in enumerate(batch.lengths, start=begin):
                 writers[turn % len(writers)].take(file, length)
-    part.unlink()
 
 
 def digest_notes(index: Index) -> Iterator[Note]:

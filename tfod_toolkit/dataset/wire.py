@@ -15,11 +15,14 @@ from functools import lru_cache
 #: What a feature holds.
 Values = Sequence[bytes] | Sequence[float] | Sequence[int]
 
-#: Field number and wire type 2 (a length, then so many bytes).
+#: Field number and wire type 2 (a length, then so many bytes); of a feature, the list of that kind.
 _FIRST, _SECOND, _THIRD = b"\x0a", b"\x12", b"\x1a"
+_BYTES, _FLOATS, _WHOLE = _FIRST, _SECOND, _THIRD
 #: Numbers below this are one byte.
 _SMALL = 0x80
 _FLOAT_MAX = 3.4028235677973366e38
+#: Bytes of what is as long in many records: what stands before longer lists is made each time.
+_SHORT = 1 << 12
 
 
 def example_bytes(features: Mapping[str, Values]) -> bytes:
@@ -30,39 +33,60 @@ def example_bytes(features: Mapping[str, Values]) -> bytes:
     """
     # Joined once, at the end: the image is large.
     parts = [b""]
-    for key in sorted(features):
+    for key in _sorted(tuple(features)):
         values = features[key]
         if not values:
             continue
         first = values[0]
         if isinstance(first, bytes):
-            head, rest = _bytes(values)  # type: ignore[arg-type]  # all are of the kind of the first
+            parts += _bytes(key, values)  # type: ignore[arg-type]  # all are of the kind of the first
         elif isinstance(first, float):
-            head, rest = _SECOND + _nested(_floats(values)), b""  # type: ignore[arg-type]
+            parts += _numbers(key, _FLOATS, _floats(values))  # type: ignore[arg-type]
         else:
-            head, rest = _THIRD + _nested(_whole(values)), b""  # type: ignore[arg-type]
-        name = _key(key)
-        length = _varint(len(head) + len(rest))
-        entry = len(name) + 1 + len(length) + len(head) + len(rest)
-        parts += (_FIRST, _varint(entry), name, _SECOND, length, head, rest)
+            parts += _numbers(key, _WHOLE, _whole(values))  # type: ignore[arg-type]
     size = sum(map(len, parts))
     if size:
         parts[0] = _FIRST + _varint(size)
     return b"".join(parts)
 
 
-def _bytes(values: Sequence[bytes]) -> tuple[bytes, bytes]:
-    """A feature of bytes, its last value apart."""
-    before = b"".join([_FIRST + _varint(len(value)) + value for value in values[:-1]])
-    last = values[-1]
-    before += _FIRST + _varint(len(last))
-    return _FIRST + _varint(len(before) + len(last)) + before, last
+@lru_cache(maxsize=16)
+def _sorted(keys: tuple[str, ...]) -> list[str]:
+    return sorted(keys)
 
 
-def _nested(packed: bytes) -> bytes:
-    """Packed numbers as a list of them, and that as the only field of a message."""
-    listed = _FIRST + _varint(len(packed)) + packed
-    return _varint(len(listed)) + listed
+def _bytes(key: str, values: Sequence[bytes]) -> tuple[bytes, ...]:
+    """An entry whose feature is bytes."""
+    if len(values) == 1:
+        value = values[0]
+        size = len(value)
+        before = _before_one if size < _SHORT else _before_one.__wrapped__
+        return before(key, _BYTES, size), value
+    each = {value: _FIRST + _varint(len(value)) + value for value in set(values)}
+    listed = b"".join([each[value] for value in values])
+    return _before(key, _BYTES, len(listed)), listed
+
+
+def _numbers(key: str, kind: bytes, packed: bytes) -> tuple[bytes, bytes]:
+    """An entry whose feature is numbers."""
+    size = len(packed)
+    before = _before_one if size < _SHORT else _before_one.__wrapped__
+    return before(key, kind, size), packed
+
+
+@lru_cache(maxsize=4096)
+def _before_one(key: str, kind: bytes, size: int) -> bytes:
+    """What stands before the only element of a list: bytes, or all of its numbers packed."""
+    before = _FIRST + _varint(size)
+    return _before(key, kind, len(before) + size) + before
+
+
+def _before(key: str, kind: bytes, size: int) -> bytes:
+    """What stands before a list of so many bytes: its entry, key and feature with their sizes."""
+    listed = kind + _varint(size)
+    feature = _SECOND + _varint(len(listed) + size) + listed
+    name = _key(key)
+    return _FIRST + _varint(len(name) + len(feature) + size) + name + feature
 
 
 def _floats(values: Sequence[float]) -> bytes:
