@@ -104,17 +104,16 @@ class Files:
         stamp = Stamp()
         connection = files._connection
         connection.executescript(
-            "CREATE TABLE files (path TEXT PRIMARY KEY, name TEXT, stem TEXT, suffix TEXT,"
-            " image INTEGER) WITHOUT ROWID;"
+            "CREATE TABLE files (path TEXT PRIMARY KEY, stem TEXT, suffix TEXT, image INTEGER)"
+            " WITHOUT ROWID;"
             "CREATE TABLE facts (kind TEXT, key TEXT, value TEXT, PRIMARY KEY (kind, key, value))"
             " WITHOUT ROWID;"
         )
         for root in (folder, *more):
             rows = _rows(root, stamp, files.strange)
-            connection.executemany("INSERT OR IGNORE INTO files VALUES (?, ?, ?, ?, ?)", rows)
+            connection.executemany("INSERT OR IGNORE INTO files VALUES (?, ?, ?, ?)", rows)
         connection.executescript(
-            "CREATE INDEX by_name ON files (name) WHERE image;"
-            "CREATE INDEX by_stem ON files (stem) WHERE image;"
+            "CREATE INDEX by_stem ON files (stem, suffix) WHERE image;"
             "CREATE INDEX by_suffix ON files (suffix);"
         )
         connection.commit()
@@ -150,7 +149,7 @@ class Files:
 
     def names_with(self, part: str) -> Iterator[str]:
         """The files that have this (in lower case) in their own name, as text, in order."""
-        query = "SELECT path FROM files WHERE instr(name, ?) ORDER BY path"
+        query = "SELECT path FROM files WHERE instr(stem || suffix, ?) ORDER BY path"
         return (path for (path,) in self._connection.execute(query, (part,)))
 
     def counts(self) -> list[tuple[str, int]]:
@@ -187,13 +186,16 @@ class Files:
         query = "SELECT key, value FROM facts WHERE kind = ? ORDER BY key, value"
         yield from self._connection.execute(query, (kind,))
 
-    def recall_without(self, kind: str, other: str) -> Iterator[tuple[str, str]]:
-        """The same, of those keys under which nothing of another kind is kept."""
+    def recall_unfiled(self, kind: str, suffix: str) -> Iterator[tuple[str, str]]:
+        """The same, of those keys that no file with a (lower-case, ASCII) suffix is called."""
+        # What is trimmed off the right is all but the separator's: what is left is the folder.
         query = (
-            "SELECT key, value FROM facts WHERE kind = ? AND key NOT IN "
-            "(SELECT key FROM facts WHERE kind = ?) ORDER BY key, value"
+            "SELECT key, value FROM facts WHERE kind = ?1 AND key NOT IN (SELECT "
+            "substr(path, begin, length(path) - begin + 1 - length(?2)) FROM (SELECT path, "
+            "length(rtrim(path, replace(path, ?3, ''))) + 1 AS begin FROM files WHERE suffix = ?2))"
+            " ORDER BY key, value"
         )
-        yield from self._connection.execute(query, (kind, other))
+        yield from self._connection.execute(query, (kind, suffix, os.sep))
 
     def image_named(self, name: str, near: Path) -> Path | None:
         """The image that an annotation means by ``name``, a path on any system.
@@ -201,15 +203,19 @@ class Files:
         Of several with that base name, the one is taken whose folders end most like ``name``'s,
         and of those the one whose folder is nearest to the annotation's.
         """
-        return self._image("name", name, base_name(name), near)
+        base = base_name(name)
+        return self._image("stem = ? AND suffix = ?", _split(folded(base)), name, base, near)
 
     def image_stemmed(self, stem: str, near: Path) -> Path | None:
         """The image of that name under any suffix."""
-        return self._image("stem", stem, base_name(stem), near)
+        base = base_name(stem)
+        return self._image("stem = ?", (folded(base),), stem, base, near)
 
-    def _image(self, column: str, name: str, base: str, near: Path) -> Path | None:
-        query = f"SELECT path FROM files WHERE image AND {column} = ?"  # noqa: S608 -- ours
-        found = [row[0] for row in self._connection.execute(query, (folded(base),))]
+    def _image(
+        self, where: str, values: tuple[str, ...], name: str, base: str, near: Path
+    ) -> Path | None:
+        query = f"SELECT path FROM files WHERE image AND {where}"  # noqa: S608 -- ours
+        found = [row[0] for row in self._connection.execute(query, values)]
         if len(found) < 2:
             return Path(found[0]) if found else None
         wanted = [folded(part) for part in split_path(name)[:-1]]
@@ -238,24 +244,26 @@ class Stamp:
         self.total = (self.total + int.from_bytes(digest, "big")) % (1 << 256)
 
 
-def _rows(
-    root: Path, stamp: Stamp, strange: list[Path]
-) -> Iterator[tuple[str, str, str, str, bool]]:
+def _rows(root: Path, stamp: Stamp, strange: list[Path]) -> Iterator[tuple[str, str, str, bool]]:
     for entry in walk(root):
-        if not entry.path.isascii() and not _is_utf8(entry.path):
-            strange.append(Path(os.fsencode(entry.path).decode("utf-8", "replace")))
+        path, name = entry.path, entry.name
+        if not path.isascii() and not _is_utf8(path):
+            strange.append(Path(os.fsencode(path).decode("utf-8", "replace")))
             continue
-        stem, suffix = os.path.splitext(folded(entry.name))  # noqa: PTH122 -- Path is slow here
-        image = suffix in IMAGE_SUFFIXES and not entry.path[: -len(entry.name) - 1].endswith(
-            MASK_FOLDERS
-        )
+        stem, suffix = _split(folded(name))
+        image = suffix in IMAGE_SUFFIXES and not path.endswith(MASK_FOLDERS, 0, -1 - len(name))
         try:
             state = entry.stat()
-            said = f"{entry.path}\0{state.st_size}\0{state.st_mtime_ns}\n"
+            stamp.add(f"{path}\0{state.st_size}\0{state.st_mtime_ns}\n")
         except OSError:  # a link to nowhere: its reader will say so
-            said = f"{entry.path}\0-\n"
-        stamp.add(said)
-        yield entry.path, folded(entry.name), stem, suffix, image
+            stamp.add(f"{path}\0-\n")
+        yield path, stem, suffix, image
+
+
+def _split(name: str) -> tuple[str, str]:
+    """A file's name before its suffix, and that with its point, as :func:`os.path.splitext`."""
+    stem, point, suffix = name.rpartition(".")
+    return (stem, point + suffix) if stem else (name, "")
 
 
 def _is_utf8(name: str) -> bool:

@@ -106,11 +106,11 @@ class Reader:
     def _unused(self) -> Iterator[Fault]:
         """Those names on lists that no annotation has."""
         last = ""
-        for name, where in self.files.recall_without("listed", "annotated"):
+        for name, where in self.files.recall_unfiled("listed", ".xml"):
             if name == last:
                 continue  # on another list, too
             last = name
-            path, _, line = where.rpartition(":")
+            path, _, line = where.partition(" ")[2].rpartition(":")
             reason = f"{name} has no annotation ({name}.xml)"
             yield Fault(Path(path), reason, f"line {line}", "list-unknown")
 
@@ -145,38 +145,36 @@ class Reader:
 
     def _splits(self, path: Path) -> frozenset[str]:
         if self.lists:
-            return frozenset(self.files.recall("split", path.stem))
+            return frozenset(
+                [where.partition(" ")[0] for where in self.files.recall("listed", path.stem)]
+            )
         return split_above(path, self.files.folder)
 
 
 def _listed(files: Files) -> Iterator[tuple[str, str, str]]:
-    """What the lists, the masks and the annotations are called: facts for :class:`Files`.
+    """What lists and masks say of the annotations: facts for :class:`Files`.
 
     Lists of one class (``dog_train.txt``) tell nothing new.
     """
-    known = False
     for path in files.with_suffix(".txt"):
-        if "ImageSets" not in path.parts or path.stem.lower() not in SPLIT_NAMES:
+        split = path.stem.lower()
+        if "ImageSets" not in path.parts or split not in SPLIT_NAMES:
             continue
         if path.parent.name not in ("Main", "ImageSets"):
             continue
         with path.open(encoding="utf-8-sig", errors="replace") as lines:
             for number_, line in enumerate(lines, start=1):
                 if listed := _listed_name(line):
-                    yield "split", listed, path.stem.lower()
-                    yield "listed", listed, f"{path}:{number_}"
-                    known = True
+                    yield "listed", listed, f"{split} {path}:{number_}"
     for name in files.names_with_suffix(".png"):
         if MASK_FOLDERS[0] in name and Path(name).parent.name == MASK_FOLDERS[0]:
             yield "mask", Path(name).stem, name
-    if known:
-        for name in files.names_with_suffix(".xml"):
-            yield "annotated", name[name.rfind(os.sep) + 1 : name.rfind(".")], ""
 
 
 def _listed_name(line: str) -> str:
     """The image's name on a line of a list, without its folder, suffix, or VOC's -1, 0, 1."""
-    return _SUFFIXES.sub("", base_name(_MEMBER.sub("", line.strip())))
+    name = base_name(_MEMBER.sub("", line.strip()))
+    return _SUFFIXES.sub("", name) if "." in name else name
 
 
 def _root(path: Path) -> tuple[ET.Element, list[Annotation], list[Note]]:
