@@ -135,7 +135,7 @@ def pack(sample: Sample) -> bytes:
             str(sample.image),
             str(sample.source),
             sample.size,
-            [*map(_packed, sample.annotations)],
+            [tuple(a) if a.mask is None else _packed(a) for a in sample.annotations],
             sample.splits,
             str(sample.mask) if sample.mask else None,
             sample.group,
@@ -162,11 +162,10 @@ def unpack(data: bytes) -> Sample:
 
 
 def _packed(one: Annotation) -> tuple[object, ...]:
-    fields = tuple(one)
-    if one.mask is None:
-        return fields
+    """The fields of an annotation that has a mask."""
+    assert one.mask is not None
     mask = one.mask.polygons, one.mask.rle, one.mask.png
-    return *fields[:_MASK], mask, *fields[_MASK + 1 :]
+    return *one[:_MASK], mask, *one[_MASK + 1 :]
 
 
 def _unpacked(fields: tuple[Any, ...]) -> Annotation:

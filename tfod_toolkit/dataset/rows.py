@@ -52,13 +52,14 @@ def sample_row(sample: Sample, folder: str) -> Row:
     names: dict[str, int] = {}
     for annotation in sample.annotations:
         names[annotation.name] = names.get(annotation.name, 0) + 1
+    name = sample.name or os.path.basename(image)  # noqa: PTH119 -- Path is slow here
     return (
         "sample",
         image,
         str(sample.source),
-        sample.name or sample.image.name,
+        name,
         relative.replace(os.sep, "/"),
-        sample.name or sample.image.name,
+        name,
         "\n".join(sorted(sample.splits)),
         sample.group,
         len(sample.annotations),

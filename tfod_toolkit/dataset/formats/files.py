@@ -95,6 +95,8 @@ class Files:
     database: Path
     stamp: str = ""
     strange: list[Path] = field(default_factory=list)
+    #: Whether nothing is written into the database any more.
+    fixed: bool = False
 
     @classmethod
     def listed(cls, folder: Path, database: Path, *more: Path) -> Files:
@@ -104,14 +106,14 @@ class Files:
         stamp = Stamp()
         connection = files._connection
         connection.executescript(
-            "CREATE TABLE files (path TEXT PRIMARY KEY, stem TEXT, suffix TEXT, image INTEGER)"
-            " WITHOUT ROWID;"
+            "CREATE TABLE files (path TEXT PRIMARY KEY, stem TEXT, suffix TEXT, image INTEGER,"
+            " above INTEGER) WITHOUT ROWID;"
             "CREATE TABLE facts (kind TEXT, key TEXT, value TEXT, PRIMARY KEY (kind, key, value))"
             " WITHOUT ROWID;"
         )
         for root in (folder, *more):
             rows = _rows(root, stamp, files.strange)
-            connection.executemany("INSERT OR IGNORE INTO files VALUES (?, ?, ?, ?)", rows)
+            connection.executemany("INSERT OR IGNORE INTO files VALUES (?, ?, ?, ?, ?)", rows)
         connection.executescript(
             "CREATE INDEX by_stem ON files (stem, suffix) WHERE image;"
             "CREATE INDEX by_suffix ON files (suffix);"
@@ -121,11 +123,15 @@ class Files:
         return files
 
     def __getstate__(self) -> dict[str, object]:
-        return {"folder": self.folder, "database": self.database, "stamp": self.stamp}
+        """For other processes, which only look things up."""
+        state = {"folder": self.folder, "database": self.database, "stamp": self.stamp}
+        return {**state, "fixed": True}
 
     @cached_property
     def _connection(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.database, check_same_thread=False)
+        # What is never written need not be locked for each question.
+        where = self.database.resolve().as_uri() + ("?immutable=1" if self.fixed else "")
+        connection = sqlite3.connect(where, check_same_thread=False, uri=True)
         # Nothing here must survive a crash: it is listed anew.
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("PRAGMA journal_mode = OFF")
@@ -188,14 +194,12 @@ class Files:
 
     def recall_unfiled(self, kind: str, suffix: str) -> Iterator[tuple[str, str]]:
         """The same, of those keys that no file with a (lower-case, ASCII) suffix is called."""
-        # What is trimmed off the right is all but the separator's: what is left is the folder.
         query = (
-            "SELECT key, value FROM facts WHERE kind = ?1 AND key NOT IN (SELECT "
-            "substr(path, begin, length(path) - begin + 1 - length(?2)) FROM (SELECT path, "
-            "length(rtrim(path, replace(path, ?3, ''))) + 1 AS begin FROM files WHERE suffix = ?2))"
-            " ORDER BY key, value"
+            "SELECT key, value FROM facts WHERE kind = ?1 AND key NOT IN "
+            "(SELECT substr(path, above + 1, length(path) - above - length(?2)) FROM files "
+            "WHERE suffix = ?2) ORDER BY key, value"
         )
-        yield from self._connection.execute(query, (kind, suffix, os.sep))
+        yield from self._connection.execute(query, (kind, suffix))
 
     def image_named(self, name: str, near: Path) -> Path | None:
         """The image that an annotation means by ``name``, a path on any system.
@@ -244,7 +248,10 @@ class Stamp:
         self.total = (self.total + int.from_bytes(digest, "big")) % (1 << 256)
 
 
-def _rows(root: Path, stamp: Stamp, strange: list[Path]) -> Iterator[tuple[str, str, str, bool]]:
+def _rows(
+    root: Path, stamp: Stamp, strange: list[Path]
+) -> Iterator[tuple[str, str, str, bool, int]]:
+    """Path, stem and suffix, whether it is an image, and how long its folder's part is."""
     for entry in walk(root):
         path, name = entry.path, entry.name
         if not path.isascii() and not _is_utf8(path):
@@ -257,7 +264,7 @@ def _rows(root: Path, stamp: Stamp, strange: list[Path]) -> Iterator[tuple[str, 
             stamp.add(f"{path}\0{state.st_size}\0{state.st_mtime_ns}\n")
         except OSError:  # a link to nowhere: its reader will say so
             stamp.add(f"{path}\0-\n")
-        yield path, stem, suffix, image
+        yield path, stem, suffix, image, len(path) - len(name)
 
 
 def _split(name: str) -> tuple[str, str]:
