@@ -246,7 +246,7 @@ def _build(
     write_label_map(stage / LABEL_MAP, label_map)
     files_ = [stage / file for found in counts.values() for file in found.files]
     more = (*digest_notes(index), *_class_notes(index, label_map, counts, source))
-    return BuildReport(
+    report = BuildReport(
         label_map,
         counts,
         how,
@@ -255,6 +255,8 @@ def _build(
         (*index.notes(), *more),
         index.format,
     )
+    shards.wait()
+    return report
 
 
 def found_classes(index: Index, source: Path) -> LabelMap:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tfod_toolkit.dataset.annotations import Fault, Note, Sample, unpack
 from tfod_toolkit.dataset.examples import serialize_example
@@ -34,6 +34,7 @@ class ConvertSettings:
         masks: with instance masks; an image without them is left out.
         keypoints: their names, in order; empty: without keypoints.
         image: what is done to images.
+        fit: the same, of samples that are made to fit their images.
     """
 
     label_map: LabelMap
@@ -41,10 +42,14 @@ class ConvertSettings:
     masks: bool = False
     keypoints: tuple[str, ...] = ()
     image: ImageSettings = field(default_factory=ImageSettings)
+    fit: FitSettings = field(init=False)
+
+    def __post_init__(self) -> None:
+        fit = FitSettings(self.clip, self.label_map, masks=self.masks, image=self.image)
+        object.__setattr__(self, "fit", fit)
 
 
-@dataclass(frozen=True, slots=True)
-class Converted:
+class Converted(NamedTuple):
     """What became of a sample.
 
     Attributes:
@@ -66,10 +71,7 @@ class Converted:
 
 def convert(sample: Sample, source_id: str, settings: ConvertSettings) -> Converted:
     """Make a record of a sample. Nothing that is wrong with it raises."""
-    fitted, faults = fit(
-        sample,
-        FitSettings(settings.clip, settings.label_map, masks=settings.masks, image=settings.image),
-    )
+    fitted, faults = fit(sample, settings.fit)
     if fitted is None:
         return Converted(None, faults=tuple(faults))
     names = tuple(annotation.name for annotation in fitted.sample.annotations)
@@ -163,10 +165,10 @@ def _record(fitted: Fitted, source_id: str, settings: ConvertSettings) -> bytes:
         "image/object/bbox/xmax": [box[3] / width for box in boxes],
         "image/object/class/text": [keys[a.name] for a in found],
         "image/object/class/label": [known[a.name] for a in found],
-        "image/object/difficult": tuple([int(a.difficult) for a in found]),
-        "image/object/truncated": tuple([int(a.truncated) for a in found]),
-        "image/object/view": tuple([a.view.encode() for a in found]),
-        "image/object/is_crowd": tuple([int(a.is_crowd) for a in found]),
+        "image/object/difficult": [a.difficult for a in found],
+        "image/object/truncated": [a.truncated for a in found],
+        "image/object/view": [a.view.encode() for a in found],
+        "image/object/is_crowd": [a.is_crowd for a in found],
         "image/object/area": _areas(fitted),
     }
     if fitted.masks is not None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Container
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tfod_toolkit.dataset.annotations import Annotation, Box, Fault, Note, Sample
 from tfod_toolkit.dataset.checks import CheckSettings, checked
 from tfod_toolkit.dataset.pixels import AS_IT_IS, ImageSettings, StoredImage, stored_image
+from tfod_toolkit.dataset.whole_files import file_bytes
 from tfod_toolkit.errors import BadDataError
 
 if TYPE_CHECKING:
@@ -39,8 +40,7 @@ class FitSettings:
     image: ImageSettings = AS_IT_IS
 
 
-@dataclass(frozen=True, slots=True)
-class Fitted:
+class Fitted(NamedTuple):
     """A sample and its image.
 
     Attributes:
@@ -94,9 +94,7 @@ def image_bytes(sample: Sample) -> bytes:
         OSError: the file cannot be read.
     """
     if sample.record is None:
-        # Not by way of a path or a buffer, which take longer than the system does.
-        with open(str(sample.image), "rb", buffering=0) as file:  # noqa: PTH123
-            return file.read()
+        return file_bytes(sample.image)
     from tfod_toolkit.dataset.examples import parse_example
     from tfod_toolkit.dataset.tfrecord import read_record_at
 
@@ -120,8 +118,7 @@ def error_code(error: BadDataError) -> str:
     return "image-bomb" if "is too large" in text else "image-unreadable"
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """What boxes are measured in.
 
     Attributes:

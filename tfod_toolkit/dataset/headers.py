@@ -7,8 +7,8 @@ must be ready for every format; whatever is unusual about one is left to Pillow.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 #: Markers of a JPEG's frame, baseline to progressive; the other SOFs no decoder reads.
@@ -18,8 +18,7 @@ _PIXELS = struct.Struct(">IIBBBBB")
 _HEAD = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """What a plain picture's header says.
 
     Attributes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tfod_toolkit.dataset.headers import plain_header
 from tfod_toolkit.dataset.images import opened_image, orientation_of, to_rgb, turned_upright
@@ -46,8 +46,7 @@ class ImageSettings:
 AS_IT_IS = ImageSettings()
 
 
-@dataclass(frozen=True, slots=True)
-class StoredImage:
+class StoredImage(NamedTuple):
     """An image for the records.
 
     Attributes:

@@ -6,8 +6,9 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,6 +107,8 @@ class Shards:
     index: Index
     folder: Path
     how: str | None
+    _disk: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, 1))
+    _closing: list[Future[None]] = field(default_factory=list)
 
     @classmethod
     def resumed(cls, index: Index, folder: Path, settings: str) -> Shards:
@@ -139,11 +142,25 @@ class Shards:
         self.index.keep(f"split:{split}", entry)
         self.index.database.commit()
 
+    def close(self, writers: Iterable[RecordWriter]) -> None:
+        """Begin to bring files to the disk, while there is other work."""
+        self._closing += [self._disk.submit(writer.close) for writer in writers]
+
+    def wait(self) -> None:
+        """Wait until all files are on the disk.
+
+        Raises:
+            CannotWriteError: the disk refuses.
+        """
+        for closed in self._closing:
+            closed.result()
+        self._disk.shutdown()
+
 
 def write_split(
     shards: Shards, converter: Converter, split: str, counts: SplitCounts
 ) -> SplitCounts:
-    """Write a split's records, or the rest of them."""
+    """Write a split's records, or the rest of them; see :meth:`Shards.wait`."""
     left = shards.left(split) or {"done": 0, "offsets": [0] * len(counts.files)}
     done = left["done"]
     counts.images, counts.empty = left.get("images", 0), left.get("empty", 0)
@@ -172,6 +189,8 @@ def write_split(
                 note()
                 noted = time.monotonic()
         note()
+        stack.pop_all()
+    shards.close(writers)
     return counts
 
 

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 from tfod_toolkit.dataset.annotations import Note
 from tfod_toolkit.dataset.formats.files import ELSEWHERE, Files, base_name, is_absolute
 from tfod_toolkit.dataset.splits import SPLIT_NAMES
+from tfod_toolkit.dataset.whole_files import file_bytes
 
 _WORDS = re.compile(r"[a-z]+")
 _TRUE = frozenset({"1", "true", "yes"})
@@ -121,8 +122,7 @@ def bytes_of(path: Path) -> bytes:
         Unreadable: it cannot be read, or is empty.
     """
     try:
-        with open(str(path), "rb", buffering=0) as file:  # noqa: PTH123 -- paths take their time
-            data = file.read()
+        data = file_bytes(path)
     except OSError as error:
         raise Unreadable(f"cannot be read: {error.strerror}") from error
     if not data.strip():

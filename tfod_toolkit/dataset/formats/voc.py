@@ -7,7 +7,6 @@ each split (``train/``, ``valid/``, ``test/``).
 
 from __future__ import annotations
 
-import os
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
