@@ -107,7 +107,7 @@ def test_a_deadline_that_comes_while_its_watch_begins(monkeypatch):
 
     monkeypatch.setattr(threading.Thread, "start", slowly)
     interruption = Interruption()
-    watchdog, ended = watching(interruption, deadline=1.0, clock=lambda: 2.0, grace=0.5)
+    watchdog, ended = watching(interruption, deadline=1.0, clock=lambda: 2.0, grace=5)
     with pytest.raises(Interrupted), interruption, watchdog:
         pytest.fail("the deadline had come")
     watchdog._thread.join(60)
