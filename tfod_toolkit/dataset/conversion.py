@@ -19,7 +19,6 @@ from tfod_toolkit.dataset.tfrecord import write_frame
 if TYPE_CHECKING:
     from tfod_toolkit.dataset.labels import LabelMap
 
-
 #: Bytes of records that are written at once.
 _BUFFER = 1 << 17
 
