@@ -27,7 +27,8 @@ SLOW = {
     "flat": "memory of `tfod predict` over 10,000 pictures (needs BCCD)",
     "interruptions": "runs in the rehearsed cloud, interrupted 20 times each way (15 minutes)",
     "cold_start": "the image from `docker run` to its first step (needs docker, and `make image`)",
-    "sidecar": "the sidecar: kills, memory, a slow link, failures, beside aws s3 sync and s5cmd",
+    "sidecar": "the sidecar: kills, memory, a slow link, failures",
+    "sidecar_rivals": "the sidecar beside aws s3 sync and s5cmd: rate, calls, bytes (needs both)",
     "tunnel": "the tunnel: requests at once, cuts, a silent network, programs that do not read",
     "bccd": "mAP on real blood cells, three seeds and the preset (an hour and more)",
 }
@@ -38,7 +39,7 @@ def main(names: list[str]) -> int:
     unknown = [name for name in names if name not in QUICK | SLOW]
     if unknown or names == ["--help"]:
         for name, what in (QUICK | SLOW).items():
-            print(f"  {name:10} {what}")
+            print(f"  {name:14} {what}")
         return 2 if unknown else 0
     for name in names or QUICK:
         print(f"== {name}: {(QUICK | SLOW)[name]}", flush=True)

