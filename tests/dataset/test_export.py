@@ -273,6 +273,20 @@ def test_datasets_are_joined(two, tmp_path):
     assert {one.name for sample in found for one in sample.annotations} == {"car", "van", "bus"}
 
 
+def test_the_testing_parts_of_datasets_that_are_joined_stay_testing(tmp_path):
+    for name, testing in (("first", "val"), ("second", "test")):
+        voc = Voc(tmp_path / name)
+        for number in range(3):
+            voc.add(f"{name}{number}", voc_object("car"))
+        voc.list("train", f"{name}0", f"{name}1")
+        voc.list(testing, f"{name}2")
+    with indexed(Source(tmp_path / "first")) as index:
+        merge(index, [Source(tmp_path / "second")])
+        report = export_index(index, tmp_path / "out", ExportSettings("yolo"))
+    assert report.splits == {"train": 4, "test": 2}
+    assert any("val of it tests, and is called test here" in note.text for note in report.notes)
+
+
 def test_classes_are_renamed_grouped_and_dropped(two, tmp_path):
     with indexed(Source(two[0])) as index:
         check_names(index, ["car", "van"])

@@ -11,7 +11,7 @@ import pytest
 from tfod_toolkit.dataset import Annotation, Fault, Note, Sample, SplitSettings
 from tfod_toolkit.dataset.formats.files import Files
 from tfod_toolkit.dataset.index import Index, add_samples, empty_index
-from tfod_toolkit.dataset.splits import assign_splits
+from tfod_toolkit.dataset.splits import assign_splits, join_splits
 from tfod_toolkit.errors import MissingInputError, UsageError
 
 
@@ -114,6 +114,66 @@ def test_splits_of_several_customs_are_used_together(splits, expected, how):
     assert both(split) == expected
     assert split.how == how
     assert split.faults == split.notes == []
+
+
+def joined(*datasets: list[Sample]) -> Index:
+    """Datasets merged: the first has the first ids, and so on."""
+    index = index_of([each for dataset in datasets for each in dataset], Path("/nowhere"))
+    members, first = [], 1
+    for number, dataset in enumerate(datasets):
+        members.append((Path(f"/d{number}"), range(first, first + len(dataset))))
+        first += len(dataset)
+    join_splits(index, members)
+    return index
+
+
+def splits_in(index: Index) -> list[str]:
+    found = index.database.execute("SELECT splits FROM samples ORDER BY id")
+    return [splits.replace("\n", "+") for (splits,) in found]
+
+
+TESTED = [sample("x", "train"), sample("y", "test")]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "expected"),
+    [
+        ([sample("a", "train"), sample("b", "val")], ["train", "test"]),
+        ([TRAIN, VAL], ["train+trainval", "test"]),
+        ([sample("a", "train", "validation")], ["test+train"]),  # a leak stays one
+        ([sample("a", "train"), sample("b", "val"), TEST], ["train", "val", "test"]),
+        ([sample("a", "val")], ["val"]),  # perhaps the validation part of the other
+        ([sample("a", "train"), sample("b")], ["train", ""]),
+    ],
+)
+def test_what_tests_in_a_dataset_tests_beside_anothers_test(dataset, expected):
+    for order in ((dataset, TESTED), (TESTED, dataset)):
+        found = splits_in(joined(*order))
+        mine = found[: len(dataset)] if order[0] is dataset else found[2:]
+        assert mine == expected
+        assert sorted(found) == sorted([*expected, "train", "test"])
+
+
+def test_a_merged_val_is_called_test_and_that_is_said():
+    index = joined([sample("a", "train"), sample("b", "val")], TESTED)
+    (note,) = index.notes()
+    assert (note.path, note.code) == (Path("/d0"), "note")
+    assert note.text == (
+        "val of it tests, and is called test here: beside test of /d1 it would train"
+    )
+    assert assign_splits(index, DEFAULT) == "training: train; testing: test"
+    assert list(joined([TRAIN, VAL], [sample("x", "train"), sample("y", "valid")]).notes()) == []
+
+
+def test_images_without_a_split_beside_others_are_warned_of():
+    (note,) = joined([NONE, sample("e")], TESTED).notes()
+    assert (note.path, note.code) == (Path("/d0"), "split-lost")
+    assert "2 of its 2 images are in no split" in note.text
+    assert "will leave them out; `tfod dataset split` gives it splits" in note.text
+    (note,) = joined([NONE], [sample("a", "train")]).notes()
+    assert "will test on them" in note.text
+    assert list(joined([NONE], [sample("e")]).notes()) == []
+    assert list(joined([NONE], [sample("a", "val")]).notes()) == []  # they train, as ever
 
 
 def test_a_list_that_adds_nothing_is_not_named():

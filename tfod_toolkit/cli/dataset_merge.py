@@ -24,7 +24,8 @@ def command(
 ) -> None:
     """Join the datasets SOURCES, of any formats, in the new folder OUT.
 
-    Classes are one if their names are; `tfod dataset remap` makes them so. Splits stay.
+    Classes are one if their names are; `tfod dataset remap` makes them so. Splits stay,
+    but for a dataset's val that tests: it is called test beside another's.
     """
     from tfod_toolkit.dataset.edit import merge
     from tfod_toolkit.dataset.index import Source

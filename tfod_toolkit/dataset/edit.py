@@ -14,6 +14,7 @@ from tfod_toolkit.dataset.export import TARGETS, ExportReport, ExportSettings, e
 from tfod_toolkit.dataset.fitting import image_bytes
 from tfod_toolkit.dataset.index import Index, Progress, Source, add_index, indexed
 from tfod_toolkit.dataset.parallel import in_order
+from tfod_toolkit.dataset.splits import join_splits
 from tfod_toolkit.errors import BadDataError, UsageError
 
 #: The kinds of findings of which nothing is in a repaired dataset: boxes are mended or dropped,
@@ -244,11 +245,20 @@ def check_names(index: Index, names: Sequence[str]) -> None:
         )
 
 
+def _ids(index: Index) -> range:
+    """Within which the ids of all samples are."""
+    last: int = index.database.execute("SELECT ifnull(max(id), 0) FROM samples").fetchone()[0]
+    return range(1, last + 1)
+
+
 def merge(index: Index, others: Sequence[Source], progress: Progress | None = None) -> None:
-    """Add the samples of other datasets to an index."""
+    """Add the samples of other datasets to an index; what tests in one of them tests in all."""
+    parts = [(index.folder, _ids(index))]
     for source in others:
         with indexed(source, progress) as other:
             add_index(index, other, prefix=source.path.name)
+        parts.append((source.folder, range(parts[-1][1].stop, _ids(index).stop)))
+    join_splits(index, parts)
 
 
 def parse_parts(words: str) -> dict[str, float]:

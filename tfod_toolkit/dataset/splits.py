@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -137,10 +138,62 @@ def _names(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name.lower() for name in names)
 
 
+def join_splits(index: Index, members: Sequence[tuple[Path, range]]) -> None:
+    """Have what tests in one of several datasets test in all of them together.
+
+    A dataset's ``val`` tests where it has no ``test``; beside another's ``test`` it would train.
+    So it gets that name, and this is noted. A dataset that only trains or only tests keeps its
+    names, for it may be a part of another. Of images in no split beside others' is warned.
+
+    Args:
+        index: all of their samples.
+        members: the folder of each, and its samples' ids.
+    """
+    owners: dict[str, Path] = {}
+    for folder, ids in reversed(members):
+        owners |= dict.fromkeys(frozenset().union(*_together(index, ids)), folder)
+    name = next((each for each in reversed(_TESTING) if each in owners), None)
+    for folder, ids in members:
+        own = frozenset().union(*_together(index, ids))
+        kept = own.intersection(_VALIDATION)
+        if name and kept and own.isdisjoint(_TESTING) and not own.isdisjoint(_TRAINING):
+            _rename_testing(index, ids, name)
+            text = f"{' and '.join(sorted(kept))} of it tests, and is called {name} here: "
+            text += f"beside {name} of {owners[name]} it would train"
+            index.say([Note(folder, text)])
+    index.say(_loose(index, members))
+
+
+def _rename_testing(index: Index, ids: range, name: str) -> None:
+    """Call the part of a dataset that tests by another name."""
+    query = "UPDATE samples SET splits = ? WHERE splits = ? AND id BETWEEN ? AND ?"
+    for found in _together(index, ids):
+        if not found.isdisjoint(_VALIDATION):
+            # VOC's trainval has the images of val by its nature: they do not train.
+            renamed = found.difference(_VALIDATION, {"trainval"}) | {name}
+            words = ("\n".join(sorted(renamed)), "\n".join(sorted(found)), ids.start, ids.stop - 1)
+            index.database.execute(query, words)
+
+
+def _loose(index: Index, members: Sequence[tuple[Path, range]]) -> Iterator[Note]:
+    """Warnings of images without a split, where those of other datasets have one."""
+    training, testing = _chosen(index, SplitSettings())
+    for folder, ids in members if training else ():
+        own = frozenset().union(*_together(index, ids))
+        if not own.isdisjoint(training) and not own.isdisjoint(testing):
+            continue  # its own lists leave them out
+        query = "SELECT count(*) FROM samples WHERE splits = '' AND id BETWEEN ? AND ?"
+        (count,) = index.database.execute(query, (ids.start, ids.stop - 1)).fetchone()
+        if count:
+            text = f"{count:,} of its {len(ids):,} images are in no split, as others' are: "
+            text += f"`tfod dataset build` will {'leave them out' if testing else 'test on them'}; "
+            text += "`tfod dataset split` gives it splits before it is merged"
+            yield Note(folder, text, "split-lost")
+
+
 def _chosen(index: Index, settings: SplitSettings) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The source's splits to train and to test on: as asked for, or all of the usual names."""
-    found = index.database.execute("SELECT DISTINCT splits FROM samples")
-    together = [frozenset(splits.split("\n")) for (splits,) in found]
+    together = _together(index)
     training, testing = _names(settings.training), _names(settings.testing)
     if not testing and not settings.draws:
         testing = _telling(_TESTING, together, training) or _telling(
@@ -149,6 +202,14 @@ def _chosen(index: Index, settings: SplitSettings) -> tuple[tuple[str, ...], tup
     if not training and index.split_names().intersection(_TRAINING):
         training = _telling((*_TRAINING, *_VALIDATION), together, testing)
     return training, testing
+
+
+def _together(index: Index, ids: range | None = None) -> list[frozenset[str]]:
+    """The splits that images, or those of some ids, are in together."""
+    query = "SELECT DISTINCT splits FROM samples WHERE id BETWEEN ? AND ?"
+    bounds = (ids.start, ids.stop - 1) if ids is not None else (0, sys.maxsize)
+    found = index.database.execute(query, bounds)
+    return [frozenset(splits.split("\n")) for (splits,) in found]
 
 
 def _telling(
