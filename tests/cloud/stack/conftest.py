@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -102,6 +104,43 @@ class Workplace:
         out, errors = process.communicate(answer, timeout=600)
         return subprocess.CompletedProcess(words, process.returncode, out, errors)
 
+    def start_make(self, target, *arguments, config=None, **changed) -> subprocess.Popen[str]:
+        """``make TARGET`` in the copy, whose setup finds all ready."""
+        named = [f"CONFIG={config}"] if config else []
+        words = ["make", f"PYTHON={sys.executable}", target, *named, f"ARGS={' '.join(arguments)}"]
+        # Not a part of the make that may run these tests.
+        kept = {k: v for k, v in self.variables.items() if k not in {"MAKEFLAGS", "MAKELEVEL"}}
+        return subprocess.Popen(
+            words,
+            cwd=self.folder.parent,
+            env=kept | changed,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def make(self, target, *arguments, config=None, answer="", **changed):
+        process = self.start_make(target, *arguments, config=config, **changed)
+        out, errors = process.communicate(answer, timeout=600)
+        return subprocess.CompletedProcess(target, process.returncode, out, errors)
+
+
+def ready_checkout(folder: Path) -> None:
+    """What ``make`` needs beside ``terraform/``, and an environment that is set up already."""
+    (folder / "scripts").mkdir()
+    for name in ("scripts/bootstrap.py", "scripts/smoke.py", "Makefile", "pyproject.toml",
+                 "constraints.txt", "requirements-no-deps.txt"):  # fmt: skip
+        shutil.copy(PROJECT / name, folder / name)
+    programs = folder / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    for name, words in {"python": "", "tfod": "-m tfod_toolkit"}.items():
+        (programs / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {words} "$@"\n')
+        (programs / name).chmod(0o755)
+    bootstrap = runpy.run_path(str(folder / "scripts" / "bootstrap.py"))
+    stamp = {"fingerprint": bootstrap["fingerprint"](), "level": 0}
+    bootstrap["STAMP"].write_text(json.dumps(stamp))
+
 
 @pytest.fixture(scope="module")
 def workplace(emulator, tmp_path_factory) -> Workplace:
@@ -110,6 +149,7 @@ def workplace(emulator, tmp_path_factory) -> Workplace:
         HCL, folder / "terraform", ignore=shutil.ignore_patterns(".terraform", "*.tfvars")
     )
     initialised(folder / "terraform", folder)
+    ready_checkout(folder)
     mirror = {"TFOD_TERRAFORM_PLUGINS": str(plugin_mirror())} if plugin_mirror() else {}
     # The whole environment but what would lead to another account.
     kept = {k: v for k, v in environment(folder).items() if not k.startswith("AWS_")}

@@ -1,4 +1,7 @@
-"""Two stacks side by side, from nothing to nothing: real terraform, real provider, emulated AWS."""
+"""Two stacks side by side, from nothing to nothing: real terraform, real provider, emulated AWS.
+
+What has a target in the Makefile is done by that.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,9 @@ def stacks(workplace, emulator):
     one = workplace.config('project = "one"\n')
     given = f'artifacts_bucket = "{GIVEN}"\ndata_bucket = "{GIVEN}"\n'
     two = workplace.config(f'project = "two"\n{given}')
-    first = workplace.start("apply", "--yes", config=one)
+    first = workplace.start_make("apply", config=one)
+    first.stdin.write("y\n")
+    first.stdin.flush()
     cut_off(workplace.start("apply", "--yes", config=two))
     again = workplace.tfod("apply", "--yes", config=two)
     out, errors = first.communicate(timeout=300)
@@ -53,6 +58,9 @@ def test_what_was_shown_before_the_question(stacks):
     assert re.search(r"^\d+ to make, 0 to change, 0 to destroy\.$", shown, re.MULTILINE)
     assert "While idle: nothing by the hour. By use:" in shown
     assert re.search(r"g4dn\.xlarge +1 x T4 16 GB +0\.54 USD", shown)
+    assert "Provision this? [y/N]: " in shown
+    # make's setup found all as it should be, and said nothing.
+    assert "installing" not in shown
 
 
 def test_everything_is_there(stacks, emulator):
@@ -73,16 +81,16 @@ def test_the_cut_off_apply_left_nothing_twice(stacks, emulator):
     assert len(ec2.describe_vpcs(Filters=tags)["Vpcs"]) == 1
 
 
-def test_outputs_come_within_two_seconds(stacks, workplace, tmp_path):
+def test_outputs_come_within_two_seconds(stacks, workplace):
     config, _ = stacks["one"]
     # Of a processor of its own: a busy machine says nothing of the command.
     before = os.times()
-    done = workplace.tfod("outputs", "--out", tmp_path / "configs.json", config=config)
+    done = workplace.make("runtask-config", config=config)
     after = os.times()
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stdout) == (0, "configs.json: the stack one\n"), done.stderr
     spent = after.children_user + after.children_system
     assert spent - before.children_user - before.children_system <= 2
-    found = json.loads((tmp_path / "configs.json").read_text())
+    found = json.loads((workplace.folder.parent / "configs.json").read_text())
     values = {name: each["value"] for name, each in found.items()}
     # The names of the original toolkit.
     assert values["cluster_name"] == "one"
@@ -91,6 +99,43 @@ def test_outputs_come_within_two_seconds(stacks, workplace, tmp_path):
     assert (values["region"], values["profile"], values["log_group"]) == (REGION, "", "/ecs/one")
     assert values["capacity_providers"] == {"spot": "one-spot", "on-demand": "one-on-demand"}
     assert json.loads(values["runner_policy"])["Version"] == "2012-10-17"
+
+
+#: Stands for docker: notes its words, and says the digest of whatever was tagged.
+DOCKER = """\
+#!/bin/sh
+echo "$@" >> "$NOTES"
+case "$1 $2 $3" in
+"login "*) cat > /dev/null ;;
+"image inspect --format") echo "${5%:*}@sha256:$(printf '%064d' 7)" ;;
+esac
+"""
+
+
+def test_images_are_pushed_and_their_digests_are_planned(stacks, workplace, tmp_path):
+    config, _ = stacks["one"]
+    (tmp_path / "docker").write_text(DOCKER)
+    (tmp_path / "docker").chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{workplace.variables['PATH']}"
+    notes = tmp_path / "notes"
+    done = workplace.make("push", config=config, PATH=path, NOTES=str(notes))
+    assert done.returncode == 0, done.stderr
+    registry = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
+    told = notes.read_text().splitlines()
+    assert told[2] == f"login --username AWS --password-stdin {registry}"
+    assert [line.split("Z")[0][:-15] for line in told if line.startswith("push")] == [
+        f"push --quiet {registry}/one/tfod:", f"push --quiet {registry}/one/backup:",
+    ]  # fmt: skip
+    digests = workplace.folder / "images.one.tfvars.json"
+    assert json.loads(digests.read_text()) == {
+        f"{name}_image": f"{registry}/one/{name}@sha256:{7:064d}" for name in ("tfod", "backup")
+    }
+    try:
+        planned = workplace.make("plan", config=config)
+    finally:
+        digests.unlink()
+    assert planned.returncode == 0, planned.stderr
+    assert re.search(r"^  \S+ +aws_ecs_task_definition\.run ", planned.stdout, re.MULTILINE)
 
 
 def test_aws_would_take_what_was_applied(stacks, emulator):
@@ -130,7 +175,7 @@ def test_what_an_apply_would_stumble_over_is_found(stacks, workplace, emulator):
 def test_a_second_plan_is_empty_also_after_ecs_scaled(stacks, workplace, emulator):
     config, _ = stacks["one"]
     scaled_by_ecs(emulator, "one-spot", "one")
-    done = workplace.tfod("plan", "--json", config=config)
+    done = workplace.make("plan", "--json", config=config)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert (found["changes"], found["faults"]) == ([], [])
@@ -163,12 +208,14 @@ def test_one_at_work_and_one_full_are_not_destroyed(stacks, workplace, emulator)
     config, _ = stacks["one"]
     bucket = f"one-artifacts-{ACCOUNT}-{REGION}"
     emulator.client("s3").put_object(Bucket=bucket, Key="one/run/run.json", Body=b"{}")
-    full = workplace.tfod("destroy", "--yes", config=config)
+    full = workplace.make("teardown", "--yes", config=config)
     assert full.returncode == 2
-    assert full.stderr.splitlines() == [
+    *told, by_make = full.stderr.splitlines()
+    assert told == [
         f"error: the bucket {bucket} is not empty",
         "hint: fetch what you want to keep; --empty-buckets then deletes the rest for good",
     ]
+    assert by_make.startswith("make: ***")
     ecs = emulator.client("ecs")
     # The emulator's hosts have no GPU: a task that fits on one, in the place of ours.
     small = [{"name": "tfod", "image": "tfod", "memory": 10}]
@@ -182,7 +229,7 @@ def test_one_at_work_and_one_full_are_not_destroyed(stacks, workplace, emulator)
 
 def test_destroying_one_leaves_the_other(stacks, workplace, emulator):
     config, _ = stacks["two"]
-    asked = workplace.tfod("destroy", config=config, answer="y\n")
+    asked = workplace.make("teardown", config=config, answer="y\n")
     assert asked.returncode == 0, asked.stderr
     assert "The stack two is gone." in asked.stdout
     left = left_over(emulator)
@@ -197,7 +244,7 @@ def test_destroying_one_leaves_the_other(stacks, workplace, emulator):
 
 def test_destroy_leaves_nothing_though_a_protected_host_lives(stacks, workplace, emulator):
     config, _ = stacks["one"]
-    done = workplace.tfod("destroy", "--yes", "--force", "--empty-buckets", config=config)
+    done = workplace.make("teardown", "--yes", "--force", "--empty-buckets", config=config)
     assert done.returncode == 0, done.stderr
     assert left_over(emulator) == []
 
