@@ -40,7 +40,8 @@ class Proxy:
 
     Attributes:
         fault: given method and path, "500", "503", "lost" (done, but the answer is), "cut" (the
-            answer breaks off), "hang", an answer of its own (status, headers, body), or None.
+            answer breaks off), "stall" (it stops half-way), "hang" (there is none), an answer of
+            its own (status, headers, body), or None.
     """
 
     upstream: str
@@ -99,8 +100,11 @@ class _Handler(BaseHTTPRequestHandler):
         with suppress(BrokenPipeError, ConnectionResetError):  # the client was killed
             self.end_headers()
             if self.command != "HEAD":
-                self.wfile.write(content[: len(content) // 2] if fault == "cut" else content)
-        self.close_connection |= fault == "cut"
+                half = fault in ("cut", "stall")
+                self.wfile.write(content[: len(content) // 2] if half else content)
+        if fault == "stall":
+            proxy.released.wait(60)
+        self.close_connection |= fault in ("cut", "stall")
 
     def _forward(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         host = urlsplit(self.proxy.upstream).netloc

@@ -80,6 +80,7 @@ def explained(where: str, error: Exception) -> TfodError:
         _credentials(where, code, error)
         or _missing(where, code)
         or _setting(where, code, error)
+        or _silence(where, error)
         or UnavailableError(f"{where}: {error}", "try again later")
     )
 
@@ -147,6 +148,19 @@ def _setting(where: str, code: str, error: Exception) -> TfodError | None:
         return ConfigError(
             f"{where}: the bucket {_bucket(where)} is in {region or 'another region'}",
             f"use --region {region}" if region else "name its region with --region",
+        )
+    return None
+
+
+def _silence(where: str, error: Exception) -> TfodError | None:
+    """What hangs: a call that nobody took, or an answer that stopped half-way."""
+    from botocore import exceptions as raised
+
+    if isinstance(error, raised.ReadTimeoutError | raised.ConnectTimeoutError):
+        what = "connection" if isinstance(error, raised.ConnectTimeoutError) else "answer"
+        return UnavailableError(
+            f"{where}: no {what} came in time",
+            "check the network and the endpoint, or try again later",
         )
     return None
 
