@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -28,6 +30,10 @@ RECORDS = "records"
 #: What a dataset can be written as.
 TARGETS = (*WRITERS, RECORDS)
 _JOURNAL = ".journal"
+#: What is not written into a picture's name: folders, and what lists and XML cannot hold.
+_UNFIT = re.compile(r"[/\\\x00-\x1f\x7f]")
+#: Bytes of a name, that there is room for a suffix on every disk.
+_LONGEST = 200
 _SUFFIXES = {"jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"), "png": (".png",)}
 
 
@@ -208,14 +214,25 @@ def name_exports(index: Index) -> None:
         database.execute("ALTER TABLE samples ADD COLUMN export TEXT")
     rows = database.execute("SELECT id, known FROM samples ORDER BY known, image").fetchall()
     for number, known in rows:
-        stem = known.rpartition(".")[0] or known
-        stem = stem.replace("/", "_").replace("\\", "_").strip() or "image"
+        stem = _plain_stem(known)
         name, times = stem, 1
-        while database.execute("SELECT 1 FROM taken WHERE stem = ?", (name.lower(),)).fetchone():
+        while database.execute("SELECT 1 FROM taken WHERE stem = ?", (_same(name),)).fetchone():
             times += 1
             name = f"{stem}_{times}"
-        database.execute("INSERT INTO taken VALUES (?)", (name.lower(),))
+        database.execute("INSERT INTO taken VALUES (?)", (_same(name),))
         database.execute("UPDATE samples SET export = ? WHERE id = ?", (name, number))
+
+
+def _plain_stem(known: str) -> str:
+    """A name without suffix that every format, and every disk, has room for."""
+    stem = known.rpartition(".")[0] or known
+    stem = _UNFIT.sub("_", stem).strip() or "image"
+    return stem.encode()[-_LONGEST:].decode(errors="ignore")
+
+
+def _same(name: str) -> str:
+    """What names have in common that are one on some disks."""
+    return unicodedata.normalize("NFC", name).lower()
 
 
 def _export_packed(

@@ -60,6 +60,9 @@ class Reader:
             yield Fault(path, reason, where)
             return
         name = example.filename or example.source_id or f"{number}.jpg"
+        # Pictures of one name in several folders are told apart by what they are known by.
+        if example.source_id.endswith(f"/{name}"):
+            name = example.source_id
         yield Sample(
             image=path / name.replace("\\", "/").lstrip("/"),
             source=path,

@@ -163,16 +163,21 @@ def _listed(files: Files) -> Iterator[tuple[str, str, str]]:
             continue
         with path.open(encoding="utf-8-sig", errors="replace") as lines:
             for number_, line in enumerate(lines, start=1):
-                if listed := _listed_name(line):
+                if listed := _listed_name(line, files):
                     yield "listed", listed, f"{split} {path}:{number_}"
     for name in files.names_with_suffix(".png"):
         if MASK_FOLDERS[0] in name and Path(name).parent.name == MASK_FOLDERS[0]:
             yield "mask", Path(name).stem, name
 
 
-def _listed_name(line: str) -> str:
+def _listed_name(line: str, files: Files) -> str:
     """The image's name on a line of a list, without its folder, suffix, or VOC's -1, 0, 1."""
-    name = base_name(_MEMBER.sub("", line.strip()))
+    line = line.strip()
+    member = _MEMBER.search(line)
+    # ``photo 1`` may be photo, which is a member, or a picture of that name.
+    if member is not None and files.image_stemmed(line, files.folder) is None:
+        line = line[: member.start()]
+    name = base_name(line)
     return _SUFFIXES.sub("", name) if "." in name else name
 
 

@@ -64,9 +64,11 @@ class Reader:
         """Each image with its label."""
         yield from (Note(path, text) for path, text in self.yaml.notes)
         for image in self.files.images():
-            if self.yaml.path is not None and self.yaml.folders and not self._is_in(image):
-                continue
-            yield Piece(str(image), str(image))
+            if self.yaml.path is None or not self.yaml.folders or self._is_in(image):
+                yield Piece(str(image), str(image))
+            else:
+                text = f"is in no folder that {self.yaml.named} names, and is left out"
+                yield Note(image, text, "split-neither")
         for label in self.files.with_suffix(".txt"):
             if "labels" in label.parts and not self.files.image_stemmed(label.stem, label):
                 reason = f"labels an image {label.stem}.*, which is not there"

@@ -13,6 +13,8 @@ from tfod_toolkit.dataset.formats.parts import text_of
 from tfod_toolkit.errors import BadDataError
 
 _SPLITS = ("train", "val", "valid", "test")
+#: What our own export calls the images of no split, where others are in one.
+ALL = "all"
 _NAMES = ("classes.txt", "obj.names", "classes.names")
 
 
@@ -88,10 +90,10 @@ def read_yaml(files: Files, path: Path | None) -> Yaml:
     if isinstance(shape, list) and len(shape) == 2:
         found.keypoints = int(shape[0]), int(shape[1])
     root = str(said.get("path") or "")
-    for split in _SPLITS:
+    for split in (*_SPLITS, ALL):
         values = said.get(split)
         for value in values if isinstance(values, list) else [values] if values else []:
-            _place(files, found, split, root, str(value))
+            _place(files, found, "" if split == ALL else split, root, str(value))
     if {name for name, _ in (*found.folders, *found.lists)} == {"train"}:
         # Ultralytics demands it: a dataset with nothing but it is not split.
         found.folders = [("", folder) for _, folder in found.folders]

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from tfod_toolkit.dataset.annotations import Annotation
 from tfod_toolkit.dataset.formats.yolo import FLAGS
+from tfod_toolkit.dataset.formats.yolo_yaml import ALL
 from tfod_toolkit.dataset.writers import Entry, own_split
 
-_ALL = "all"
 #: How Ultralytics calls its splits.
 _NAMES = {"training": "train", "valid": "val", "validation": "val", "testing": "test"}
 
@@ -56,9 +56,9 @@ class Writer:
         import yaml
 
         said: dict[str, object] = {"path": "."}
-        # Ultralytics wants both; where nothing is split, there is one.
+        # Ultralytics wants one to train on: where nothing is split, all.
         for split in sorted(self.splits):
-            said["train" if split == _ALL else split] = f"images/{split}"
+            said["train" if self.splits == {ALL} else split] = f"images/{split}"
         said["names"] = dict(enumerate(self.classes))
         text = yaml.safe_dump(said, sort_keys=False, allow_unicode=True)
         (self.folder / "data.yaml").write_text(text, encoding="utf-8")
@@ -94,4 +94,4 @@ class Writer:
 
 def _named(splits: tuple[str, ...]) -> str:
     name = own_split(splits)
-    return _NAMES.get(name, name) or _ALL
+    return _NAMES.get(name, name) or ALL
