@@ -2,7 +2,8 @@
 
 NOT YET RUN on a real account by anybody: whoever does it first, write down in docs/stack.md what
 differed. Each step is shown, asked about, and run; what fails stops the script, and the same
-command goes on from that step (smoke.json remembers).
+command goes on from that step (smoke.json remembers). It can be rehearsed without an account, in
+the shell of `tfod rehearse --shell`, but for the images.
 
 usage: python scripts/smoke.py [--from STEP] [--list]
 """
@@ -22,8 +23,15 @@ PROJECT = Path(__file__).resolve().parents[1]
 MEMORY = PROJECT / "smoke.json"
 TFOD = [sys.executable, "-m", "tfod_toolkit"]
 STACK = [*TFOD, "stack", "--config", "smoke.tfvars"]
+CONFIGS = "smoke-configs.json"
 RUN = "smoke"
-MODEL = "SSD MobileNet V2 FPNLite 320x320"
+MODEL = "SSD MobileNet v2 320x320"
+GO_ON = "the same command goes on here"
+#: What the steps read: the stack's name, and what suits so small a dataset.
+FILES = {
+    "smoke.tfvars": 'project = "tfod-smoke"\n',
+    "smoke-hparams.json": '{"batch_size": 4, "learning_rate": 0.005}\n',
+}
 
 
 @dataclass(frozen=True)
@@ -48,26 +56,33 @@ STEPS = [
          "two digests; the console shows the scans of both images"),
     Step("use", [*STACK, "apply"],
          "the task definition alone is replaced"),
-    Step("outputs", [*STACK, "outputs", "--out", "smoke-configs.json"],
+    Step("outputs", [*STACK, "outputs", "--out", CONFIGS],
          "smoke-configs.json is written"),
     Step("dataset", [*TFOD, "dataset", "sample", "smoke-data/scenes", "--images", "60"],
          "smoke-data/scenes holds pictures"),
     Step("records", [*TFOD, "dataset", "build", "smoke-data/scenes", "smoke-data/records"],
          "smoke-data/records holds records"),
-    Step("run", [*TFOD, "runtask", "smoke-configs.json", "--records", "smoke-data/records",
-                 "--model", MODEL, "--set", "train_config.num_steps=60", "--name", RUN,
-                 "--spot-then-on-demand"],
+    Step("run", [*TFOD, "runtask", CONFIGS, "--records", "smoke-data/records",
+                 "--model", MODEL, "--hparams", "smoke-hparams.json",
+                 "--set", "train_config.num_steps=60", "--name", RUN, "--spot-then-on-demand",
+                 "--resume"],
          "a host comes up within 6 minutes; TensorBoard opens; the exit code is 0"),
-    Step("interruption", [*TFOD, "runtask", "smoke-configs.json", "--records", "smoke-data/records",
-                          "--model", MODEL, "--set", "train_config.num_steps=2000",
-                          "--name", f"{RUN}-spot", "--spot", "--detach"],
-         "then, once it trains: EC2 console, Spot Requests, Actions, Initiate interruption. The "
-         "state machine stops the task within 100 s with 'tfod: spot', and starts it again"),
-    Step("fetch", [*TFOD, "fetch", "smoke-configs.json", RUN, "--out", "smoke-model"],
+    Step("fetch", [*TFOD, "fetch", RUN, "smoke-model", "--stack", CONFIGS],
          "smoke-model/exported_model is there"),
     Step("predict", [*TFOD, "predict", "smoke-model/exported_model", "smoke-data/scenes", "--out",
                      "smoke-found"],
          "smoke-found holds pictures with boxes"),
+    Step("cost", [*TFOD, "cost", RUN, "--stack", CONFIGS],
+         "hours and a price that agree with the console"),
+    Step("spot", [*TFOD, "runtask", CONFIGS, "--records", "smoke-data/records",
+                  "--model", MODEL, "--hparams", "smoke-hparams.json",
+                  "--set", "train_config.num_steps=2000", "--name", f"{RUN}-spot", "--spot",
+                  "--resume", "--detach"],
+         "the run is started. The next step follows it: once it trains, EC2 console, Spot "
+         "Requests, Actions, Initiate interruption"),
+    Step("interruption", [*TFOD, "logs", f"{RUN}-spot", "--follow", "--stack", CONFIGS],
+         "the state machine stopped the task within 100 s with 'tfod: spot', started it again, and "
+         "it went on from the step that was saved"),
     Step("empty", [*STACK, "status"],
          "25 minutes after the last task both groups have 0 instances; wait for it"),
     Step("destroy", [*STACK, "destroy", "--empty-buckets"],
@@ -89,14 +104,36 @@ def main() -> int:
         for number, step in enumerate(STEPS, 1):
             print(f"{number:>2}. {step.name}: {shlex.join(step.command)}\n    look: {step.look}")
         return 0
-    config = PROJECT / "smoke.tfvars"
-    if not config.exists():
-        config.write_text('project = "tfod-smoke"\n')
-    done = json.loads(MEMORY.read_text()) if MEMORY.exists() else []
     names = [step.name for step in STEPS]
-    if words.first:
-        done = names[: names.index(words.first)]
-    return walk(done)
+    try:
+        write_files()
+        return walk(names[: names.index(words.first)] if words.first else remembered())
+    except KeyboardInterrupt:
+        print(f"\nstopped; {GO_ON}")
+        return 130
+
+
+def write_files() -> None:
+    """What the steps read, unless somebody has written it already."""
+    for name, text in FILES.items():
+        if not (PROJECT / name).exists():
+            (PROJECT / name).write_text(text)
+
+
+def remembered() -> list[str]:
+    """The steps that are done.
+
+    Raises:
+        SystemExit: what remembers them cannot be read.
+    """
+    if not MEMORY.exists():
+        return []
+    try:
+        return [str(name) for name in json.loads(MEMORY.read_text())]
+    except (OSError, ValueError, TypeError) as error:
+        print(f"error: {MEMORY} cannot be read: {error}", file=sys.stderr)
+        print("hint: --from STEP says where to go on; --list has the steps", file=sys.stderr)
+        raise SystemExit(65) from error
 
 
 def walk(done: list[str]) -> int:
@@ -106,12 +143,13 @@ def walk(done: list[str]) -> int:
             continue
         print(f"\n== {step.name}: {shlex.join(step.command)}\n   look: {step.look}")
         if not agreed("run it?"):
+            print(f"stopped before {step.name}; {GO_ON}")
             return 1
         start = time.monotonic()
-        code = subprocess.run(step.command, cwd=PROJECT, check=False).returncode
+        code = run(step)
         print(f"== {step.name}: exit code {code}, {time.monotonic() - start:.0f} s")
         if code != 0 or not agreed(f"as it should be ({step.look})?"):
-            print("stopped; put it right, and the same command goes on here")
+            print(f"stopped at {step.name}; put it right, and {GO_ON}")
             return code or 1
         done = [*done, step.name]
         MEMORY.write_text(json.dumps(done))
@@ -120,6 +158,17 @@ def walk(done: list[str]) -> int:
     )
     MEMORY.unlink()
     return 0
+
+
+def run(step: Step) -> int:
+    """The exit code of a step's command."""
+    sys.stdout.flush()
+    try:
+        return subprocess.run(step.command, cwd=PROJECT, check=False).returncode
+    except OSError as error:
+        print(f"error: {step.command[0]} cannot be run: {error.strerror}", file=sys.stderr)
+        print("hint: install it, or put it on the PATH", file=sys.stderr)
+        return 127
 
 
 def agreed(question: str) -> bool:
