@@ -161,7 +161,7 @@ def test_check_as_it_is_typed(voc, tmp_path):
     voc.annotation("image3").write_text(voc_xml("image3.jpg", voc_object("cat", (9, 5, 5, 9))))
     result = tfod("dataset", "check", voc.folder, "--fix", tmp_path / "fixed", "--to", "coco")
     assert result.returncode == 0, result.stderr
-    assert "error: 1 boxes whose sides are swapped (box-inverted)" in result.stdout
+    assert "error: boxes whose sides are swapped (box-inverted): 1" in result.stdout
     assert f"{voc.annotation('image3')}: object 1 (cat): swapped its sides" in result.stdout
     said = result.stdout.splitlines()
     assert "1 annotation was repaired:" in said
@@ -225,7 +225,7 @@ def test_what_a_split_loses_is_said_last(voc, tmp_path):
         f"warning: {voc.folder}: 2 of 6 images, among them all with 'bird', are left out, for "
         "they are in no split (training: train; testing: test): --training-split"
     )
-    assert "warning: 1 splits that are left out (split-lost)" in run("check", voc.folder).stdout
+    assert "warning: splits that are left out (split-lost): 1" in run("check", voc.folder).stdout
 
 
 def test_an_explicit_draw_comes_before_the_splits(voc, tmp_path):

@@ -157,8 +157,9 @@ def lines(report: CheckReport, show: int) -> Iterator[str]:
     )
     for code, found in report.by_kind().items():
         severity, title = KINDS[code]
-        yield f"{severity}: {len(found):,} {title} ({code})"
+        yield f"{severity}: {title} ({code}): {len(found):,}"
         yield from (f"  {finding}" for finding in found[:show])
         if len(found) > show:
             yield f"  and {len(found) - show:,} more (--show, --json)"
-    yield ", ".join(f"{report.count(severity):,} {severity}s" for severity in SEVERITIES)
+    counts = ((severity, report.count(severity)) for severity in SEVERITIES)
+    yield ", ".join(f"{count:,} {severity}{'s' * (count != 1)}" for severity, count in counts)
