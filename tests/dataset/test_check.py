@@ -176,7 +176,10 @@ def test_classes_that_may_be_two_spellings(voc, name, other, why):
         add(voc, f"image{number:02d}", *objects, seed=number)
     (finding,) = found(checked(voc.folder), "class-near-duplicate")
     assert finding.startswith(f"{voc.annotation('image03')}: classes ")
-    assert f"differ only in {why}: two spellings of one?" in finding
+    assert f"{name!r} (24 images)" in finding
+    assert f"{other!r} (1 image)" in finding
+    said = f"differ only in {why}: two spellings of one? {other!r}: image03.jpg"
+    assert finding.endswith(said)
 
 
 @pytest.mark.parametrize(
@@ -193,24 +196,41 @@ def test_blanks_around_a_class(voc):
     add(voc, "image03", voc_object("cat "), seed=3)
     report = checked(voc.folder)
     assert found(report, "class-blanks") == [
-        f"{voc.annotation('image03')}: class 'cat ' has blanks around its name"
+        f"{voc.annotation('image03')}: class 'cat ' has blanks around its name (image03.jpg)"
     ]
     assert len(report.findings) == 1
 
 
 def test_rare_classes_and_classes_absent_from_a_split(voc):
-    add(voc, "image03", voc_object("yak"), seed=3)
+    for number in (3, 5, 7, 9):
+        add(voc, f"image{number:02d}", voc_object("yak" + " " * (number == 5)), seed=number)
     add(voc, "image20", voc_object("emu"), seed=20)
     report = checked(voc.folder)
+    yak, emu = voc.annotation("image03"), voc.annotation("image20")
+    yaks = "(image03.jpg, image05.jpg, image07.jpg, ...)"
     assert found(report, "class-rare") == [
-        f"{voc.folder}: class 'emu' is in 1 image only",
-        f"{voc.folder}: class 'yak' is in 1 image only",
+        f"{emu}: class 'emu' is in 1 image only (image20.jpg)",
+        f"{yak}: class 'yak' is in 4 images only {yaks}",
     ]
     assert found(report, "class-untrained") == [
-        f"{voc.folder}: class 'emu' is absent from training"
+        f"{emu}: class 'emu' is absent from training (image20.jpg)"
     ]
-    assert found(report, "class-absent") == [f"{voc.folder}: class 'yak' is absent from testing"]
+    assert found(report, "class-absent") == [f"{yak}: class 'yak' is absent from testing {yaks}"]
     assert report.findings[0].severity == "error"
+    said = [one for one in report.as_json()["findings"] if one["kind"] == "class-rare"]
+    assert [one["file"] for one in said] == [str(emu), str(yak)]
+
+
+def test_a_rare_class_of_many_pictures_in_one_file(tmp_path):
+    path = coco(tmp_path, (1, "cat"), (2, "horse"))
+    said = json.loads(path.read_text())
+    said["annotations"] = [
+        one for one in said["annotations"] if one["category_id"] == 1 or one["image_id"] in (4, 6)
+    ]
+    path.write_text(json.dumps(said))
+    assert found(checked(tmp_path, fraction=0), "class-rare") == [
+        f"{path}: class 'horse' is in 2 images only (4.jpg, 6.jpg)"
+    ]
 
 
 def test_images_without_boxes_or_annotation(voc):

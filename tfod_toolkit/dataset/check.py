@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import combinations
 from pathlib import Path
 
-from tfod_toolkit.dataset.annotations import Fault, Note
+from tfod_toolkit.dataset.annotations import Fault
 from tfod_toolkit.dataset.findings import KINDS, SEVERITIES, Finding, severity_of
 from tfod_toolkit.dataset.index import Index, Progress, Source, indexed
 from tfod_toolkit.dataset.inspection import DECODED, DEPTHS, THUMB, Seen, inspect_packed
@@ -20,6 +19,8 @@ from tfod_toolkit.errors import UsageError
 
 #: A class in fewer images is rare.
 RARE = 10
+#: Pictures of a class that are named.
+_NAMED = 3
 #: Names that are shorter are told apart by a letter.
 _LONG_NAME = 5
 #: Pictures that are compared with each other; of more, only equal ones are found.
@@ -120,7 +121,7 @@ def check_index(
     """Find the faults of a dataset that is read already."""
     how = assign_splits(index, options.split) if index.count() else "there is nothing to split"
     look(index, options.depth, progress)
-    index.say(_classes(index, source))
+    index.say(_classes(index))
     index.say(_ids(index))
     index.say(_exact(index))
     index.say(_near(index))
@@ -162,49 +163,84 @@ def _row(one: Seen) -> tuple[object, ...]:
     return one.sample, one.digest or None, print_, one.thumb or None, width, height
 
 
-def _classes(index: Index, source: Path) -> Iterator[Fault | Note]:
-    """Classes that are misspelled, rare, or absent from a split."""
+@dataclass(slots=True)
+class _Class:
+    """A class, whatever blanks there are around its name.
+
+    Attributes:
+        written: its name as annotations have it.
+        images: that it is in.
+        training: those of them that train.
+        testing: those that test.
+    """
+
+    written: list[str] = field(default_factory=list)
+    images: int = 0
+    training: int = 0
+    testing: int = 0
+
+
+def _classes(index: Index) -> Iterator[Fault]:
+    """Classes that are misspelled, rare, or absent from a split; in the first file with each."""
     query = (
         "SELECT labels.name, count(*), sum(part = 'training'), sum(part = 'testing') FROM labels "
         "JOIN samples ON samples.id = sample GROUP BY labels.name ORDER BY labels.name"
     )
-    images: Counter[str] = Counter()
-    parts: dict[str, tuple[int, int]] = {}
+    classes: dict[str, _Class] = {}
     for name, count, training, testing in index.database.execute(query):
         plain = name.strip()
-        before = parts.get(plain, (0, 0))
-        images[plain] += count
-        parts[plain] = before[0] + (training or 0), before[1] + (testing or 0)
+        one = classes.setdefault(plain, _Class())
+        one.written.append(name)
+        one.images += count
+        one.training += training or 0
+        one.testing += testing or 0
         if name != plain:
-            text = f"class {name!r} has blanks around its name"
-            yield Fault(_first_with(index, name), text, code="class-blanks")
+            first, shown = _pictures_with(index, [name])
+            text = f"class {name!r} has blanks around its name ({shown})"
+            yield Fault(first, text, code="class-blanks")
     there = dict(index.database.execute("SELECT part, count(*) FROM samples GROUP BY part"))
-    for name, count in images.items():
-        if count < RARE:
-            text = f"class {name!r} is in {count} image{'s' * (count != 1)} only"
-            yield Fault(source, text, code="class-rare")
-        training, testing = parts[name]
-        if testing and not training and there.get(TRAINING):
-            yield Fault(source, f"class {name!r} is absent from training", code="class-untrained")
-        elif training and not testing and there.get(TESTING):
-            yield Fault(source, f"class {name!r} is absent from testing", code="class-absent")
-    for one, other in combinations(images, 2):
-        why = _alike(one, other)
+    for name, one in classes.items():
+        found = list(_scarce(name, one, there))
+        if found:
+            first, shown = _pictures_with(index, one.written)
+            yield from (Fault(first, f"{text} ({shown})", code=code) for code, text in found)
+    for pair in combinations(classes, 2):
+        why = _alike(*pair)
         if why:
-            rarer = min(one, other, key=lambda name: images[name])
-            text = f"classes {one!r} ({images[one]:,} images) and {other!r} "
-            text += f"({images[other]:,}) differ only in {why}: two spellings of one?"
-            yield Fault(_first_with(index, rarer), text, code="class-near-duplicate")
+            rarer = min(pair, key=lambda name: classes[name].images)
+            first, shown = _pictures_with(index, classes[rarer].written)
+            said = " and ".join(f"{name!r} ({_images(classes[name].images)})" for name in pair)
+            text = f"classes {said} differ only in {why}: two spellings of one? "
+            yield Fault(first, text + f"{rarer!r}: {shown}", code="class-near-duplicate")
 
 
-def _first_with(index: Index, name: str) -> Path:
-    """The first file that has a class."""
+def _scarce(name: str, one: _Class, there: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    """The kind of fault and what is said of a class that is rare, or absent from a split."""
+    if one.images < RARE:
+        yield "class-rare", f"class {name!r} is in {_images(one.images)} only"
+    if one.testing and not one.training and there.get(TRAINING):
+        yield "class-untrained", f"class {name!r} is absent from training"
+    elif one.training and not one.testing and there.get(TESTING):
+        yield "class-absent", f"class {name!r} is absent from testing"
+
+
+def _images(count: int) -> str:
+    return f"{count:,} image{'s' * (count != 1)}"
+
+
+def _pictures_with(index: Index, written: Sequence[str]) -> tuple[Path, str]:
+    """The first file that has one of these classes, and the first pictures, as text."""
+    # One name at a time, so that no more than the first are looked at.
     query = (
-        "SELECT source FROM samples JOIN labels ON samples.id = sample "
-        "WHERE labels.name = ? OR trim(labels.name) = ? ORDER BY labels.name != ?, id LIMIT 1"
+        "SELECT sample, source, known FROM labels JOIN samples ON id = sample "
+        "WHERE labels.name = ? ORDER BY sample LIMIT ?"
     )
-    found = index.database.execute(query, (name, name, name)).fetchone()
-    return Path(found[0]) if found else index.folder
+    rows = sorted(
+        row for name in written for row in index.database.execute(query, (name, _NAMED + 1))
+    )
+    names = list(dict.fromkeys(known for _, _, known in rows))
+    more = ", ..." if len(names) > _NAMED else ""
+    return Path(rows[0][1]), ", ".join(names[:_NAMED]) + more
 
 
 def _alike(one: str, other: str) -> str | None:  # noqa: PLR0911 -- a return for each way
