@@ -28,6 +28,7 @@ class Call:
     query: str
     size: int
     status: int
+    signer: str = ""
 
     @property
     def writes(self) -> bool:
@@ -85,7 +86,8 @@ class _Handler(BaseHTTPRequestHandler):
             status, headers, content = fault
         else:
             status, headers, content = self._forward(body)
-        proxy.record(Call(self.command, parts.path, parts.query, size, status))
+        signer = self.headers.get("Authorization", "").partition("Credential=")[2].split("/")[0]
+        proxy.record(Call(self.command, parts.path, parts.query, size, status, signer))
         if fault == "lost":
             self.close_connection = True
             return

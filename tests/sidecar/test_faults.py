@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from tests.sidecar.servers import Trainer, restorable
-from tests.sidecar.test_backup import MIB, contents
+from tests.sidecar.test_backup import MIB, contents, wait_for
 from tfod_toolkit.cloud import session, transfer
-from tfod_toolkit.errors import UnavailableError
+from tfod_toolkit.errors import DeniedError, UnavailableError
 
 URL = "s3://artifacts/project/a run"
 #: Calls: method, how the path ends, and what a message names.
@@ -21,6 +21,7 @@ CALLS = {
     "details": ("HEAD", "-00001", f"{URL}/ckpt-100.data-00000-of-00001"),
     "part": ("GET", "-00001", f"{URL}/ckpt-100.data-00000-of-00001"),
 }
+EXPIRED = (400, [], b"<Error><Code>ExpiredToken</Code></Error>")
 
 
 @pytest.fixture
@@ -88,3 +89,87 @@ def test_a_restore_from_an_s3_that_hangs_ends(s3, run, tmp_path, name):
     assert caught.value.message in {no_answer(each) for each in CALLS}
     assert caught.value.hint == "check the network and the endpoint, or try again later"
     assert restorable(contents(tmp_path / "back")) is None
+
+
+def test_credentials_that_expire_in_mid_backup_are_waited_for(s3, tmp_path, running, impatient):
+    trainer = Trainer(tmp_path)
+    trainer.save(100)
+    made = running(tmp_path)
+    wait_for(lambda: made.actions.totals.newest == "ckpt-100")
+    sent: list[str] = []
+
+    def fault(method, path):
+        if method == "PUT" and "ckpt-200" in path:
+            sent.append(path)
+        return EXPIRED if len(sent) > 1 else None  # between the data and the index
+
+    s3.proxy.fault = fault
+    trainer.save(200)
+    made.signals.wake.set()
+    wait_for(lambda: made.health.failures > 2)
+    assert restorable(s3.files) == "ckpt-100"
+    assert not made.signals.stop.is_set()
+    s3.proxy.fault = lambda method, path: None
+    wait_for(lambda: made.actions.totals.newest == "ckpt-200")
+    troubles = [line for line in s3.said if line.endswith("(trying again)")]
+    assert troubles[0].endswith("the AWS credentials have expired (trying again)")
+    assert len(troubles) <= 3  # once each: of the index, the lease and the state
+    assert any(line.startswith("S3 takes files again") for line in s3.said)
+    assert restorable(s3.files) == "ckpt-200"
+
+
+def test_credentials_that_expire_before_the_end_are_an_error_that_names_what_is_missing(
+    s3, tmp_path, impatient
+):
+    Trainer(tmp_path).save(100)
+    s3.proxy.fault = lambda method, path: EXPIRED if path.endswith(".index") else None
+    with pytest.raises(DeniedError) as caught:
+        s3.keep(tmp_path)
+    assert caught.value.message == (
+        f"{URL}/ckpt-100.index: the AWS credentials have expired; "
+        "not in S3: ckpt-100.index, checkpoint"
+    )
+    assert restorable(s3.files) is None
+
+
+def test_credentials_that_were_renewed_in_their_file_are_used(
+    s3, tmp_path, running, impatient, monkeypatch
+):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    file = tmp_path / "credentials"
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+
+    def log_in(key: str) -> None:
+        beside = tmp_path / "credentials.new"
+        beside.write_text(f"[default]\naws_access_key_id={key}\naws_secret_access_key=x\n"
+                          f"aws_session_token={key}\n")  # fmt: skip
+        beside.replace(file)
+
+    log_in("FIRST")
+    trainer = Trainer(tmp_path / "run")
+    trainer.save(100)
+    made = running(tmp_path / "run")
+    wait_for(lambda: made.actions.totals.newest == "ckpt-100")
+    s3.proxy.fault = lambda method, path: EXPIRED
+    trainer.save(200)
+    made.signals.wake.set()
+    wait_for(lambda: made.health.failures)
+    log_in("SECOND")
+    failures = made.health.failures
+    wait_for(lambda: made.health.failures > failures + 1)
+    s3.proxy.fault = lambda method, path: None
+    wait_for(lambda: made.actions.totals.newest == "ckpt-200")
+    assert s3.proxy.calls[-1].signer == "SECOND"
+
+
+def test_credentials_that_expire_in_mid_restore_leave_nothing_to_load(s3, run, tmp_path):
+    s3.proxy.fault = lambda method, path: EXPIRED if is_call("part", method, path) else None
+    with pytest.raises(DeniedError) as caught:
+        s3.restore(tmp_path / "back")
+    assert caught.value.message == f"{CALLS['part'][2]}: the AWS credentials have expired"
+    assert caught.value.hint == "log in again, with aws sso login say"
+    assert [name for name in contents(tmp_path / "back") if not name.startswith(".restore/")] == []
+    s3.proxy.fault = lambda method, path: None
+    s3.restore(tmp_path / "back")
+    assert contents(tmp_path / "back") == contents(run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import Any
 
 from tfod_toolkit.errors import (
@@ -67,7 +68,33 @@ def s3_client(
         raise explained("S3", error) from error
     # "Expect: 100-continue" costs every upload a round trip.
     client.meta.events.unregister("before-call.s3", add_expect_header)
+    _keep_fresh(client, session, profile)
     return client
+
+
+def _keep_fresh(client: Any, session: Any, profile: str | None) -> None:
+    """Read credentials anew when S3 takes them no more: who logs in again need start nothing anew.
+
+    Those of a role or of single sign-on renew themselves; those of a file are read but once.
+    """
+    import boto3
+    from botocore.credentials import Credentials
+    from botocore.exceptions import BotoCoreError
+
+    held = session.get_credentials()
+    if type(held) is not Credentials:
+        return
+
+    def look(parsed: dict[str, Any], **_: Any) -> None:
+        if str(parsed.get("Error", {}).get("Code")) not in (*_EXPIRED, *_REFUSED):
+            return
+        with suppress(BotoCoreError):  # half a file, say: what S3 said is said
+            found = boto3.session.Session(profile_name=profile).get_credentials()
+            if type(found) is Credentials:
+                held.access_key, held.secret_key = found.access_key, found.secret_key
+                held.token = found.token
+
+    client.meta.events.register("after-call.s3", look)
 
 
 def explained(where: str, error: Exception) -> TfodError:

@@ -196,6 +196,7 @@ class Backup:
                 failed += 1
                 hopeless = not isinstance(error, UnavailableError) and failed == FINAL_TRIES
                 if final and hopeless:
+                    error.message += f"; not in S3: {_listed(self.planner.unsaved(found))}"
                     raise
                 self._trouble(error)
                 if self._pause(wait):
