@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.dataset.voc_dataset import Voc, cats_and_faults, voc_object
+from tfod_toolkit.dataset import conversion, shards
 from tfod_toolkit.dataset import export as module
 from tfod_toolkit.dataset.export import ExportSettings, export_index
 from tfod_toolkit.dataset.index import Source, indexed
@@ -40,13 +41,15 @@ def fitted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def exported(voc: Voc, out: Path, to: str, stop: bool = False):
+def exported(voc: Voc, out: Path, to: str, stop: int = 0, **words: object):
+    """An export; interrupted when so many images are done."""
+
     def told(done: int, total: int) -> None:
-        if stop and total:
+        if stop and total and done >= stop:
             raise KeyboardInterrupt
 
     with indexed(Source(voc.folder)) as index:
-        return export_index(index, out, ExportSettings(to), told)
+        return export_index(index, out, ExportSettings(to, **words), told)
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -62,7 +65,7 @@ def test_it_goes_on_after_an_interruption(voc, tmp_path, fitted, to):
     whole = exported(voc, tmp_path / "whole", to)
     out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
-        exported(voc, out, to, stop=True)
+        exported(voc, out, to, stop=1)
     assert [path.name for path in out.iterdir()] == [".making-export"]
     fitted.clear()
     report = exported(voc, out, to)
@@ -73,11 +76,62 @@ def test_it_goes_on_after_an_interruption(voc, tmp_path, fitted, to):
     assert (report.images, report.annotations) == (whole.images, whole.annotations)
 
 
+@pytest.fixture
+def converted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The images that become records, a few at a time."""
+    names: list[str] = []
+    convert = conversion.convert
+
+    def noted(sample, source_id, settings):
+        names.append(source_id)
+        return convert(sample, source_id, settings)
+
+    monkeypatch.setattr(conversion, "convert", noted)
+    monkeypatch.setattr(shards, "_INTERVAL", 0.0)
+    monkeypatch.setattr(shards, "_BATCH", 4)
+    return names
+
+
+def test_records_go_on_after_an_interruption(voc, tmp_path, converted):
+    whole = exported(voc, tmp_path / "whole", "records")
+    assert len(converted) == IMAGES
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        exported(voc, out, "records", stop=16)
+    assert [path.name for path in out.iterdir()] == [".making-export"]
+    converted.clear()
+    report = exported(voc, out, "records")
+    assert len(converted) <= IMAGES - 12
+    assert content(out) == content(tmp_path / "whole")
+    assert sorted(map(str, report.faults)) == sorted(map(str, whole.faults))
+    assert report.splits == whole.splits
+
+
+@pytest.mark.parametrize("change", ["annotation", "broken", "image", "settings", "format"])
+def test_records_of_what_is_not_the_same_are_made_anew(voc, tmp_path, converted, change):
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        exported(voc, out, "coco" if change == "format" else "records", stop=16)
+    if change == "annotation":
+        voc.add("image07", voc_object("yak"))
+    elif change == "broken":
+        voc.annotation("image07").write_text("<annotation>")
+    elif change == "image":
+        image = voc.folder / "JPEGImages" / "image07.jpg"
+        image.write_bytes(image.read_bytes() + b"\0")
+    words = {"clip": True} if change == "settings" else {}
+    converted.clear()
+    exported(voc, out, "records", **words)
+    assert len(converted) == IMAGES - (change == "broken")
+    exported(voc, tmp_path / "straight", "records", **words)
+    assert content(out) == content(tmp_path / "straight")
+
+
 @pytest.mark.parametrize("change", ["annotation", "image", "format", "half a result"])
 def test_what_is_not_the_same_is_made_anew(voc, tmp_path, fitted, change):
     out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
-        exported(voc, out, "coco", stop=True)
+        exported(voc, out, "coco", stop=1)
     to = "coco"
     if change == "annotation":
         voc.add("image07", voc_object("yak"))

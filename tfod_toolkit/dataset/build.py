@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,7 +13,15 @@ from tfod_toolkit import __version__
 from tfod_toolkit.dataset.annotations import Fault, Note
 from tfod_toolkit.dataset.conversion import ConvertSettings
 from tfod_toolkit.dataset.findings import IMAGES_ELSEWHERE
-from tfod_toolkit.dataset.index import Index, Progress, Source, close_index, open_index, storing
+from tfod_toolkit.dataset.index import (
+    Index,
+    Progress,
+    Source,
+    close_index,
+    kept_index,
+    open_index,
+    storing,
+)
 from tfod_toolkit.dataset.labels import LabelMap, write_label_map
 from tfod_toolkit.dataset.pixels import ImageSettings
 from tfod_toolkit.dataset.records import (
@@ -25,7 +34,7 @@ from tfod_toolkit.dataset.records import (
 )
 from tfod_toolkit.dataset.shards import Converter, Labour, Shards, digest_notes, write_split
 from tfod_toolkit.dataset.splits import SplitSettings, assign_splits
-from tfod_toolkit.dataset.staging import staged
+from tfod_toolkit.dataset.staging import clear, staged
 from tfod_toolkit.dataset.tfrecord import fingerprint
 from tfod_toolkit.errors import BadDataError, UsageError
 
@@ -181,16 +190,25 @@ def build_records(
     return report
 
 
-def build_index(
+def build_index(  # noqa: PLR0913, PLR0917 -- a build's, and a stamp
     index: Index,
     out: Path,
     source: Path,
     settings: BuildSettings,
+    stamp: str,
     progress: Progress | None = None,
 ) -> BuildReport:
-    """Build records of a dataset that is read already; whole or not at all."""
-    with staged(out, _REPLACED) as stage:
-        report = _build(index, stage, source, settings, Labour(progress))
+    """Build records of a dataset that is read already; whole or not at all.
+
+    A build that is interrupted goes on where it stopped when it is called again with the same
+    stamp, which stands for the samples and the settings.
+    """
+    with staged(out, _REPLACED, resumed="export") as stage, storing(out):
+        kept, resumed = kept_index(index, stage / ".index", stamp)
+        if not resumed:
+            clear(stage)
+        with closing(kept.database):
+            report = _build(kept, stage, source, settings, Labour(progress))
         _write_info(stage, report, source, settings)
     find_records(out, need=tuple(report.splits))
     return report

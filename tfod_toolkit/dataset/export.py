@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -22,7 +21,7 @@ from tfod_toolkit.dataset.journal import Journal
 from tfod_toolkit.dataset.labels import LabelMap
 from tfod_toolkit.dataset.parallel import in_order
 from tfod_toolkit.dataset.pixels import ImageSettings
-from tfod_toolkit.dataset.staging import staged
+from tfod_toolkit.dataset.staging import clear, staged
 from tfod_toolkit.dataset.writers import WRITERS, Entry, writer, writer_class
 from tfod_toolkit.errors import BadDataError, CannotWriteError, UsageError, writing
 
@@ -95,7 +94,7 @@ def export_index(
     """Write the samples of an index as a new dataset; whole or not at all.
 
     What an interrupted call left in ``out`` is gone on with by one with the same settings, if
-    neither annotations nor images have changed; records are begun anew.
+    neither annotations nor images have changed.
 
     Raises:
         BadDataError: no image can be used.
@@ -128,7 +127,7 @@ def _written(
     journal = Journal(stage / _JOURNAL, _stamp(index, settings))
     with writing(out), closing(journal):
         if not journal.resumed:
-            _clear(stage)
+            clear(stage)
         made = writer(settings.to, stage, list(names.names.values()))
         for results in _results(index, stage, settings, journal):
             for entry, said in results:
@@ -161,11 +160,13 @@ def _results(
 
 
 def _stamp(index: Index, settings: ExportSettings) -> str:
-    """What is another where a sample, an image or a setting is."""
+    """What is another where a sample, an image, what was said of them, or a setting is."""
     digest = hashlib.sha256(f"{__version__} {settings!r}".encode())
-    for data, *columns in index.packed("export, splits, grp, image", "1", "known, image"):
+    for data, *columns in index.packed("known, splits, grp, image", "1", "known, image"):
         digest.update(data)
         digest.update(repr((*columns, _state(columns[-1]))).encode())
+    for row in index.database.execute("SELECT * FROM said ORDER BY rowid"):
+        digest.update(repr(row).encode())
     return digest.hexdigest()
 
 
@@ -180,13 +181,6 @@ def _state(image: str) -> tuple[int, int] | None:
     return None
 
 
-def _clear(stage: Path) -> None:
-    """Remove what another export left; what is hidden is this one's already."""
-    for path in stage.iterdir():
-        if not path.name.startswith("."):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
 def _records(
     index: Index, out: Path, settings: ExportSettings, progress: Progress | None
 ) -> ExportReport:
@@ -196,7 +190,8 @@ def _records(
         image=settings.image,
         label_map=settings.label_map,
     )
-    report = build_index(index, out, index.folder, build, progress)
+    stamp = _stamp(index, settings)
+    report = build_index(index, out, index.folder, build, stamp, progress)
     splits = {name: counts.images for name, counts in report.splits.items()}
     annotations = sum(counts.by_class.total() for counts in report.splits.values())
     images = sum(splits.values())

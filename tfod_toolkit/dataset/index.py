@@ -214,12 +214,7 @@ def open_index(source: Source, folder: Path, progress: Progress | None = None) -
     more = [source.images] if source.images else []
     files = Files.listed(source.folder, folder / "files.sqlite", *more)
     made = reader(source.format, files, source.path if source.path.is_file() else None)
-    database = sqlite3.connect(folder / "samples.sqlite")
-    # What a killed process leaves is whole; what a dead machine leaves need not be.
-    database.execute("PRAGMA synchronous = OFF")
-    database.execute("PRAGMA journal_mode = WAL")
-    database.execute("PRAGMA cache_size = -1024")  # kilobytes
-    database.execute("PRAGMA wal_autocheckpoint = 500")
+    database = _database(folder)
     index = Index(source.folder, format_of(made), files, database, [])
     stamp = f"{source.path}\0{index.format}\0{files.stamp}"
     if _stamp_of(index) != stamp:
@@ -230,6 +225,40 @@ def open_index(source: Source, folder: Path, progress: Progress | None = None) -
     index.later = True
     index.declared = [(Path(path), names) for path, names in index.fact("declared")]
     return index
+
+
+def kept_index(index: Index, folder: Path, stamp: str) -> tuple[Index, bool]:
+    """A copy of an index in a folder, or the one there, with all that was done with it.
+
+    Args:
+        index: to be copied.
+        folder: made where it is not there.
+        stamp: what the one there must have been made with; another is forgotten.
+
+    Returns:
+        The one in the folder, whose database is to be closed, and whether it was there.
+    """
+    folder.mkdir(exist_ok=True)
+    database = _database(folder)
+    kept = Index(index.folder, index.format, index.files, database, index.declared, later=True)
+    if _stamp_of(kept, "kept") == stamp:
+        return kept, True
+    index.database.commit()
+    index.database.backup(database)
+    kept.keep("kept", stamp)
+    database.commit()
+    return kept, False
+
+
+def _database(folder: Path) -> sqlite3.Connection:
+    """The database of an index in a folder."""
+    database = sqlite3.connect(folder / "samples.sqlite")
+    # What a killed process leaves is whole; what a dead machine leaves need not be.
+    database.execute("PRAGMA synchronous = OFF")
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA cache_size = -1024")  # kilobytes
+    database.execute("PRAGMA wal_autocheckpoint = 500")
+    return database
 
 
 def close_index(index: Index) -> None:
@@ -263,9 +292,9 @@ def add_index(index: Index, other: Index, prefix: str) -> None:
     name_samples(index.database)
 
 
-def _stamp_of(index: Index) -> str | None:
+def _stamp_of(index: Index, key: str = "stamp") -> str | None:
     try:
-        found: str | None = index.fact("stamp")
+        found: str | None = index.fact(key)
     except sqlite3.DatabaseError:
         return None
     return found

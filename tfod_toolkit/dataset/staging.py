@@ -72,6 +72,13 @@ def _locked(stage: Path, out: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def clear(stage: Path) -> None:
+    """Remove what another body left in a folder; what is hidden is this one's already."""
+    for path in stage.iterdir():
+        if not path.name.startswith("."):
+            _remove(path)
+
+
 def _move(stage: Path, out: Path, old: set[Path]) -> None:
     """Move what is in ``stage`` to ``out``, then remove what is ``old`` and was not replaced."""
     for made in sorted(stage.iterdir()):
