@@ -190,13 +190,8 @@ def build_records(
     return report
 
 
-def build_index(  # noqa: PLR0913, PLR0917 -- a build's, and a stamp
-    index: Index,
-    out: Path,
-    source: Path,
-    settings: BuildSettings,
-    stamp: str,
-    progress: Progress | None = None,
+def build_index(
+    index: Index, out: Path, settings: BuildSettings, stamp: str, progress: Progress | None = None
 ) -> BuildReport:
     """Build records of a dataset that is read already; whole or not at all.
 
@@ -208,8 +203,8 @@ def build_index(  # noqa: PLR0913, PLR0917 -- a build's, and a stamp
         if not resumed:
             clear(stage)
         with closing(kept.database):
-            report = _build(kept, stage, source, settings, Labour(progress))
-        _write_info(stage, report, source, settings)
+            report = _build(kept, stage, index.folder, settings, Labour(progress))
+        _write_info(stage, report, index.folder, settings)
     find_records(out, need=tuple(report.splits))
     return report
 

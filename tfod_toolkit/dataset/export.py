@@ -191,7 +191,7 @@ def _records(
         label_map=settings.label_map,
     )
     stamp = _stamp(index, settings)
-    report = build_index(index, out, index.folder, build, stamp, progress)
+    report = build_index(index, out, build, stamp, progress)
     splits = {name: counts.images for name, counts in report.splits.items()}
     annotations = sum(counts.by_class.total() for counts in report.splits.values())
     images = sum(splits.values())
