@@ -133,15 +133,26 @@ def test_a_bucket_that_may_not_be_written_is_said(s3, tmp_path):
     ]
 
 
-def test_no_credentials_are_said(s3, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("words", "about"),
+    [
+        (("restore", URL, "DIR"), URL),
+        (("backup", "DIR", URL), f"{URL}/.sidecar/lease.json"),
+        (("backup", "DIR", URL, "--once"), f"{URL}/.sidecar/lease.json"),
+        (("backup", "DIR", URL, "--dry-run"), URL),
+    ],
+)
+def test_no_credentials_are_said(s3, tmp_path, monkeypatch, words, about):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
-    result = tfod("sidecar", "restore", URL, tmp_path)
+    Trainer(tmp_path).save(100)
+    result = tfod("sidecar", *(tmp_path if word == "DIR" else word for word in words))
     assert result.stderr.splitlines() == [
-        f"error: {URL}: there are no AWS credentials",
+        f"error: {about}: there are no AWS credentials",
         "hint: log in: aws configure, or set AWS_PROFILE",
     ]
     assert result.returncode == 77
+    assert s3.proxy.calls == []
 
 
 @pytest.mark.parametrize(

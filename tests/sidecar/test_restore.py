@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +14,6 @@ from tests.sidecar.test_backup import MIB, contents
 from tfod_toolkit.cloud import transfer
 from tfod_toolkit.errors import (
     BadDataError,
-    CannotWriteError,
     DeniedError,
     UnavailableError,
     UsageError,
@@ -136,14 +137,61 @@ def test_a_cut_restore_leaves_nothing_to_load_and_goes_on(s3, kept, tmp_path, mo
     assert not (back / ".restore").exists()
 
 
-def test_a_full_disk_is_said(s3, kept, tmp_path, monkeypatch):
-    def full(file, data, at):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+@pytest.fixture
+def small_disk(tmp_path):
+    """A command on a small file system of its own, which only it sees, at ``tmp_path / "disk"``."""
+    asked = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+    (tmp_path / "disk").mkdir()
+    mounting = f'mount -t tmpfs -o "$0" tmpfs "{tmp_path}/disk" && exec "$@"'
 
-    monkeypatch.setattr(os, "pwrite", full)
-    with pytest.raises(CannotWriteError, match="No space left on device"):
-        s3.restore(tmp_path / "back")
-    assert restorable(contents(tmp_path / "back"), "training/") is None
+    def begun(options: str, *words: object) -> subprocess.Popen[str]:
+        command = [*asked, "sh", "-c", mounting, options, *map(str, words)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    with begun("size=1m", "true") as trial:
+        refusal = trial.communicate()[1]
+    if trial.returncode:
+        pytest.skip(f"no file system can be mounted here: {refusal.strip()}")
+    return begun
+
+
+def restoring(s3, tmp_path):
+    words = [sys.executable, "-m", "tfod_toolkit", "sidecar", "restore", s3.url]
+    return [*words, tmp_path / "disk" / "back"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("size=4m", "cannot restore to DISK/back: 12.6 MB are needed, 4.2 MB are free"),
+        ("size=50m,nr_inodes=4", "cannot write DISK/back/.restore/training"),
+    ],
+)
+@pytest.mark.usefixtures("kept")
+def test_a_disk_without_room_is_said(s3, tmp_path, small_disk, options, said):
+    with small_disk(options, *restoring(s3, tmp_path)) as process:
+        errors = process.communicate()[1].splitlines()
+    assert errors[0].startswith("error: " + said.replace("DISK", str(tmp_path / "disk")))
+    assert errors[1] == "hint: free some space there, or choose a folder on another disk"
+    assert (process.returncode, len(errors)) == (73, 2)
+
+
+def test_a_disk_that_fills_up_meanwhile_is_said(s3, kept, tmp_path, small_disk):
+    with small_disk("size=30m", *restoring(s3, tmp_path)) as process:
+        disk = Path(f"/proc/{process.pid}/root{tmp_path}/disk")
+
+        def fill(method, path):
+            if method == "GET" and "data" in path and not (disk / "else").exists():
+                (disk / "else").write_bytes(bytes(25 * MIB))
+
+        s3.proxy.fault = fill
+        errors = process.communicate()[1].splitlines()
+    data = tmp_path / "disk/back/.restore/training/ckpt-200.data-00000-of-00001"
+    assert errors == [
+        f"error: cannot write {data}: No space left on device",
+        "hint: free some space there, or choose a folder on another disk",
+    ]
+    assert process.returncode == 73
 
 
 def test_another_checkpoint_is_not_overwritten_unasked(s3, kept, tmp_path):
