@@ -15,7 +15,7 @@ QUICK = {
     "job": "200 steps, evaluation and export beside TFOD's three scripts",
 }
 SLOW = {
-    "dataset_build": "records a second beside TFOD's own converters (half an hour)",
+    "dataset_build": "records a second beside TFOD's own converters, memory, checks (an hour)",
     "kills": "a run killed 20 times at random moments (10 minutes)",
     "overfit": "every config of configs/ overfits 8 pictures (half an hour)",
     "families": "a zoo model of each family, from its archive to detections",

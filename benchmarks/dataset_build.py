@@ -1,4 +1,4 @@
-"""Records a second, beside TFOD's own converters, on blood cells repeated to many pictures.
+"""Datasets at scale: records a second, memory, seconds of a check; blood cells, repeated.
 
 TFOD's ``create_pascal_tf_record`` decodes nothing; ours is measured with every picture decoded, and
 with headers and ends looked at only. With masks, the same pictures in COCO's format (each box an
@@ -8,7 +8,11 @@ other work keeps the cores busy, the processor's time says more than the clock: 
 on one core, ours on all of them, so that the ratio of the two, times the cores, is what a quiet
 machine would show if all of them were kept busy.
 
-usage: python -m benchmarks.dataset_build [decoded|headers|masks ...]
+``memory`` builds 1,000 and 100,000 pictures (and 3 GB of records) and prints the largest process of
+each, workers too, by their own peaks; ``check`` checks as many annotations as the bar asks for, and
+as many pictures, without looking into the pictures.
+
+usage: python -m benchmarks.dataset_build [decoded|headers|masks|memory|check ...]
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ import re
 import shutil
 import sys
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.programs import (
@@ -41,6 +45,10 @@ FEW, MANY = 1_000, 10_000
 FEW_MASKS, MANY_MASKS = 200, 1_200
 ROUNDS = 3
 CORNERS = 12
+#: Pictures whose builds should need the same memory.
+LEAST, MOST = 1_000, 100_000
+#: Pictures that have a little more than 100,000 annotations.
+CHECKED = 7_500
 
 
 def source() -> Path:
@@ -207,12 +215,50 @@ def masks() -> None:
     )
 
 
+def memory() -> None:
+    """Print the peaks of builds of few pictures and of many."""
+    folder = work_folder("dataset_build")
+    largest = {}
+    for count in (LEAST, MOST):
+        voc = repeated(folder / str(count), count)
+        words = ["dataset", "build", voc, folder / "out", "--testing-fraction", 0, "--allow-bad"]
+        shutil.rmtree(folder / "out", ignore_errors=True)
+        found = used(toolkit(*words))
+        shutil.rmtree(folder / "out")
+        largest[count] = found["largest_mb"]
+        print(f"  build of {count:,} pictures, decoded: {told(found)}", flush=True)
+    more = largest[MOST] / largest[LEAST] - 1
+    print(f"  largest process, {LEAST:,} to {MOST:,} pictures: {more:+.0%} (bar 20%)", flush=True)
+
+
+def check() -> None:
+    """Print what checks of listed pictures take."""
+    folder = work_folder("dataset_build")
+    for count in (CHECKED, MOST):
+        voc = repeated(folder / str(count), count)
+        boxes = sum(path.read_text().count("<object>") for path in voc.glob("Annotations/*.xml"))
+        words = ["dataset", "check", voc, "--look", "listed", "--fail-on", "never"]
+        found = used(toolkit(*words))
+        bar = " (bar 30 s)" if count == CHECKED else ""
+        print(f"  {count:,} pictures, {boxes:,} annotations{bar}: {told(found)}", flush=True)
+
+
+def told(found: Mapping[str, float]) -> str:
+    """What a command used, in words."""
+    return (
+        f"{found['seconds']:.1f} s by the clock, {found['processor_seconds']:.1f} s of processors; "
+        f"peaks {found['own_mb']:.0f} MB, of its workers {found['workers_mb']:.0f} MB"
+    )
+
+
 def main(names: Sequence[str] = ()) -> None:
     """Print the ratios of the parts named, or of all."""
     parts: dict[str, Callable[[], None]] = {
         "decoded": lambda: look_at("decoded", 1.0),
         "headers": lambda: look_at("headers", 2.5),
         "masks": masks,
+        "memory": memory,
+        "check": check,
     }
     for name in names or parts:
         parts[name]()

@@ -20,7 +20,12 @@ _SET_CHILD_SUBREAPER = 36
 
 
 def used(command: Sequence[str]) -> dict[str, float]:
-    """Seconds by the clock, of processors, and the largest process in MB, of a command."""
+    """What a command used.
+
+    Returns:
+        ``seconds`` by the clock; ``processor_seconds``; ``own_mb``, the peak of its own process;
+        ``workers_mb``, that of the largest of its descendants; ``largest_mb``, of all.
+    """
     words = [sys.executable, "-m", "benchmarks.used", *command]
     done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=PROJECT)
     if done.returncode:
@@ -34,7 +39,7 @@ def main() -> int:
     ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     began = time.monotonic()
     process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
-    processor, largest, seconds, code = 0.0, 0, 0.0, 0
+    processor, own, workers, seconds, code = 0.0, 0, 0, 0.0, 0
     while True:
         try:
             pid, status, usage = os.wait4(-1, 0)
@@ -42,10 +47,13 @@ def main() -> int:
             break
         if pid == process.pid:
             seconds, code = time.monotonic() - began, os.waitstatus_to_exitcode(status)
+            own = usage.ru_maxrss
+        else:
+            workers = max(workers, usage.ru_maxrss)
         processor += usage.ru_utime + usage.ru_stime
-        largest = max(largest, usage.ru_maxrss)
-    found = {"seconds": seconds, "processor_seconds": processor, "largest_mb": largest / 1024}
-    print(json.dumps(found))
+    megabytes = {"own_mb": own, "workers_mb": workers, "largest_mb": max(own, workers)}
+    found = {"seconds": seconds, "processor_seconds": processor}
+    print(json.dumps(found | {key: size / 1024 for key, size in megabytes.items()}))
     return code
 
 
