@@ -114,9 +114,11 @@ def test_check_says_what_is_wrong_and_what_to_do(base: Path, records: Path):
         '"/object_detection/ssd_mobilenet_v2_320x320_coco17_tpu-8/checkpoint/ckpt-0" -> unset',
         f"error: model.ssd.num_classes is 90, but the label map {records}/classes.pbtxt has 3 "
         "classes",
+        f"  set by: {base}:11",
         '  hint: --set model.ssd.num_classes=3, or "num_classes": 3 in the hyperparameters',
         "note: sync_replicas, startup_delay_steps, replicas_to_aggregate in train_config: no "
         "effect, replicas always take each step together",
+        f"  set by: {base}:150",
         "1 error, 1 note",
     ]
     sound = tfod(
@@ -128,14 +130,17 @@ def test_check_says_what_is_wrong_and_what_to_do(base: Path, records: Path):
         *("--json", "--no-look"),
     )
     assert sound.returncode == 0
-    assert [each["severity"] for each in json.loads(sound.stdout)] == ["note"]
+    (found,) = json.loads(sound.stdout)
+    assert (found["severity"], found["field"]) == ("note", "train_config.sync_replicas")
+    assert found["set_by"] == f"{base}:150"
 
 
 def test_check_speaks_of_evaluation_too(base: Path):
     done = tfod("check", base, "--set", "eval_config.force_no_resize=true")
-    assert done.stdout.splitlines()[1:3] == [
+    assert done.stdout.splitlines()[1:4] == [
         "error: eval_config.force_no_resize is not supported: the model is measured as it is "
         "exported, with its resizer",
+        "  set by: --set eval_config.force_no_resize=true",
         "  hint: remove force_no_resize from eval_config",
     ]
 

@@ -222,8 +222,9 @@ def test_check_ends_with_78_and_names_the_field(sample_records):
     words = (PROJECT / "configs" / f"{PLAIN}.config", "--records", sample_records)
     done = tfod("config", "check", *words, "--set", f"{FIXED}.height=0")
     assert (done.returncode, done.stderr) == (78, "")
-    assert done.stdout.splitlines()[-3:] == [
+    assert done.stdout.splitlines()[-4:] == [
         f"error: {FIXED}.height is 0; it must be at least 1",
+        f"  set by: --set {FIXED}.height=0",
         f"  hint: --set {FIXED}.height=320",
         "1 error",
     ]

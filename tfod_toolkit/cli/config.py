@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -71,13 +72,13 @@ def merge(output: Path | None, **words: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def check(replicas: int, memory_gb: float | None, look: bool, as_json: bool, **words: Any) -> int:
     """Find what is wrong with a config before anything is built; exit code 78 if it cannot run."""
-    from tfod_toolkit.pipeline import Device, check_config, device_here
+    from tfod_toolkit.pipeline import Device, check_config, device_here, with_sources
 
     resolved = _resolved(**words)
     device = Device("the device", int(memory_gb * 2**30)) if memory_gb else device_here()
     facts = facts_of(resolved.config) if look else None
     findings = check_config(resolved.config, replicas=replicas, facts=facts, device=device)
-    findings = (*_evaluation_findings(resolved.config), *findings)
+    findings = with_sources((*_evaluation_findings(resolved.config), *findings), resolved.layers)
     if as_json:
         import json
         from dataclasses import asdict
@@ -96,9 +97,15 @@ def _evaluation_findings(config: Any) -> Iterator[Finding]:
 
     try:
         for text in evaluation_settings(config).notes:
-            yield Finding("note", "eval_config", text)
+            yield Finding("note", _evaluation_field(text), text)
     except ConfigError as error:
-        yield Finding("error", "eval_config", error.message, error.hint)
+        yield Finding("error", _evaluation_field(error.message), error.message, error.hint)
+
+
+def _evaluation_field(text: str) -> str:
+    """The field that a sentence on evaluation names."""
+    found = re.search(r"\beval_config\.\w+", text)
+    return found[0] if found else "eval_config"
 
 
 def facts_of(config: Any) -> RecordFacts | None:
@@ -119,9 +126,8 @@ def print_findings(resolved: Resolved, findings: Any) -> None:
     for line in resolved.notes:
         click.echo(line)
     for finding in findings:
-        click.echo(f"{finding.severity}: {finding.message}")
-        if finding.hint:
-            click.echo(f"  hint: {finding.hint}")
+        for line in finding.lines():
+            click.echo(line)
     counts = dict.fromkeys(("error", "warning", "note"), 0)
     for finding in findings:
         counts[finding.severity] += 1

@@ -190,7 +190,7 @@ def resolved_config(
     """The config that the words of a command describe."""
     from tfod_toolkit.dataset import find_records
     from tfod_toolkit.errors import UsageError
-    from tfod_toolkit.pipeline import load_config_at, read_overrides, resolve
+    from tfod_toolkit.pipeline import load_with_lines, read_overrides, resolve
 
     given = [where for where in (config, model) if where is not None]
     if len(given) != 1:
@@ -212,9 +212,11 @@ def resolved_config(
         name, where, checkpoint = found.name, str(found.config), found.checkpoint
     else:
         name = where = given[0]
+    loaded, lines = load_with_lines(where, url_readers())
     return resolve(
-        load_config_at(where, url_readers()),
+        loaded,
         name=name,
+        lines=lines,
         records=find_records(records) if records else None,
         checkpoint=checkpoint,
         overrides=read_overrides(override, hparams, assignments, url_readers()),

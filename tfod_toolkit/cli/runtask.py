@@ -177,7 +177,7 @@ def _check(
     from tfod_toolkit.cli.options import resolved_config
     from tfod_toolkit.cloud.task.start import gpu_memory
     from tfod_toolkit.errors import ConfigError
-    from tfod_toolkit.pipeline import Device, check_config
+    from tfod_toolkit.pipeline import Device, check_config, with_sources
 
     here = not given["records"].startswith("s3://")
     resolved = resolved_config(
@@ -199,6 +199,7 @@ def _check(
     )
     if not here:  # what is in S3 is looked at there: the readers' files are not on this machine
         findings = tuple(each for each in findings if "input_reader" not in each.field)
+    findings = with_sources(findings, resolved.layers)
     print_findings(resolved, findings)
     if any(each.fatal for each in findings):
         raise ConfigError("the merged config cannot run", "see above; nothing was started")

@@ -9,12 +9,13 @@ from tfod_toolkit.pipeline.explain import (
     explain,
     load_sources,
     save_sources,
+    with_sources,
 )
 from tfod_toolkit.pipeline.facts import RecordFacts, gather_facts
 from tfod_toolkit.pipeline.fields import Change, changes, differences, leaves
 from tfod_toolkit.pipeline.findings import Finding
 from tfod_toolkit.pipeline.layers import Layer
-from tfod_toolkit.pipeline.locations import load_config_at, read_overrides
+from tfod_toolkit.pipeline.locations import load_config_at, load_with_lines, read_overrides
 from tfod_toolkit.pipeline.memory import Device, device_here, likely_batch, memory_limit
 from tfod_toolkit.pipeline.resolve import Overrides, Resolved, resolve
 from tfod_toolkit.pipeline.text import load_config, parse_config, save_config, to_text
@@ -42,6 +43,7 @@ __all__ = [
     "load_config",
     "load_config_at",
     "load_sources",
+    "load_with_lines",
     "memory_limit",
     "parse_config",
     "read_overrides",
@@ -49,4 +51,5 @@ __all__ = [
     "save_config",
     "save_sources",
     "to_text",
+    "with_sources",
 ]

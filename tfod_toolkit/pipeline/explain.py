@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tfod_toolkit.errors import BadDataError, UsageError, writing
 from tfod_toolkit.pipeline.fields import is_map, is_repeated, value_text
+from tfod_toolkit.pipeline.findings import Finding
 from tfod_toolkit.pipeline.layers import Layer, is_within
 from tfod_toolkit.pipeline.protos import Descriptor
 from tfod_toolkit.pipeline.text import elsewhere, nearest, read_text
@@ -72,6 +73,17 @@ def _explained(layers: Sequence[Layer], path: str) -> Explanation:
             history.append((layer.source, None))
     (source, value), before = history[-1], history[-2::-1]
     return Explanation(path, value, source, tuple(before))
+
+
+def with_sources(findings: Iterable[Finding], layers: Sequence[Layer]) -> tuple[Finding, ...]:
+    """Findings that say where the fields that they are about were set."""
+    return tuple(replace(each, set_by=_set_by(layers, each.field)) for each in findings)
+
+
+def _set_by(layers: Sequence[Layer], field: str) -> str | None:
+    touching = (layer for layer in reversed(layers) if field and layer.touched(field))
+    last = next(touching, None)
+    return None if last is None else last.place(field)
 
 
 def default_of(field: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
@@ -16,17 +17,27 @@ class Finding:
         field: the dotted path of the field that it is about, or "".
         message: what is wrong, in one line.
         hint: what to do about it.
+        set_by: where the field was set, as far as it was: ``FILE:LINE``, ``--set ...``.
     """
 
     severity: str
     field: str
     message: str
     hint: str | None = None
+    set_by: str | None = None
 
     @property
     def fatal(self) -> bool:
         """Whether the config cannot run."""
         return self.severity == ERROR
+
+    def lines(self) -> Iterator[str]:
+        """It as text."""
+        yield f"{self.severity}: {self.message}"
+        if self.set_by:
+            yield f"  set by: {self.set_by}"
+        if self.hint:
+            yield f"  hint: {self.hint}"
 
 
 def error(field: str, message: str, hint: str | None = None) -> Finding:

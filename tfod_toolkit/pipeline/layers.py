@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from tfod_toolkit.errors import TfodError
 from tfod_toolkit.pipeline.fields import Change, changes, is_map, is_repeated, leaves
+from tfod_toolkit.pipeline.lines import Lines
 from tfod_toolkit.pipeline.protos import Proto
 
 #: Changes a config in place; returns the paths that it set, also those whose value stays the same.
@@ -22,11 +23,17 @@ class Layer:
         source: what the source is called: ``override my.config``, ``--set ...``.
         values: path to value, of every field that it set.
         changes: the fields that are different since.
+        lines: where it says so, if it is a file.
     """
 
     source: str
     values: dict[str, str]
     changes: tuple[Change, ...]
+    lines: Lines | None = None
+
+    def place(self, path: str) -> str:
+        """Where it says something of a field: ``FILE:LINE``, or what it is called itself."""
+        return (self.lines.place(path) if self.lines else None) or self.source
 
     def touched(self, path: str) -> bool:
         """Whether it set or changed a field, or one in it."""
@@ -60,20 +67,21 @@ class LayeredConfig:
     layers: list[Layer] = field(default_factory=list)
 
     @classmethod
-    def of(cls, config: Proto, source: str) -> LayeredConfig:
+    def of(cls, config: Proto, source: str, lines: Lines | None = None) -> LayeredConfig:
         """Begin with a copy of a config."""
         copy = type(config)()
         copy.CopyFrom(config)
         values = dict(leaves(copy))
         first = tuple(Change(path, None, value) for path, value in values.items())
-        return cls(copy, [Layer(source, values, first)])
+        return cls(copy, [Layer(source, values, first, lines)])
 
-    def add(self, source: str, apply: Apply) -> Layer:
+    def add(self, source: str, apply: Apply, lines: Lines | None = None) -> Layer:
         """Lay a source over what there is.
 
         Args:
             source: its name.
             apply: see :data:`Apply`; what it changes is found by comparison.
+            lines: where the source says so.
         """
         before = type(self.config)()
         before.CopyFrom(self.config)
@@ -83,12 +91,14 @@ class LayeredConfig:
         values = {change.path: now[change.path] for change in changed if change.path in now}
         for path in asked:
             values |= {each: now[each] for each in now if each == path or _inside(each, path)}
-        layer = Layer(source, values, changed)
+        layer = Layer(source, values, changed, lines)
         if values or changed:
             self.layers.append(layer)
         return layer
 
-    def add_opaque(self, source: str, action: Callable[[Proto], None]) -> Layer:
+    def add_opaque(
+        self, source: str, action: Callable[[Proto], None], lines: Lines | None = None
+    ) -> Layer:
         """Lay a source over what there is that does not say what it sets.
 
         Values that it sets to what they are already are found by a rehearsal on a config in which
@@ -100,7 +110,7 @@ class LayeredConfig:
             return asked
 
         asked = _rehearsed(self.config, action)
-        return self.add(source, apply)
+        return self.add(source, apply, lines)
 
     def sources(self) -> dict[str, str]:
         """Every value's path and the source that set it last."""

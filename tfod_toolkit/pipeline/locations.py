@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tfod_toolkit.errors import ConfigError, MissingInputError, UsageError
 from tfod_toolkit.pipeline.hyperparameters import read_hyperparameters
+from tfod_toolkit.pipeline.lines import Lines, field_lines, key_lines
 from tfod_toolkit.pipeline.paths import is_remote
 from tfod_toolkit.pipeline.protos import Proto
 from tfod_toolkit.pipeline.resolve import Overrides
@@ -55,8 +56,15 @@ def load_config_at(where: str, readers: Readers | None = None) -> Proto:
         MissingInputError: it is not there.
         ConfigError: it is no pipeline config.
     """
+    return load_with_lines(where, readers)[0]
+
+
+def load_with_lines(where: str, readers: Readers | None = None) -> tuple[Proto, Lines]:
+    """Like :func:`load_config_at`, with the lines of its fields."""
     if is_remote(where):
-        return parse_config(read_location(where, "pipeline config", readers), where)
+        text = read_location(where, "pipeline config", readers)
+        config = parse_config(text, where)
+        return config, Lines(where, field_lines(text, config.DESCRIPTOR))
     path = Path(where)
     if path.is_dir():
         path = path / CONFIG_NAME
@@ -65,7 +73,9 @@ def load_config_at(where: str, readers: Readers | None = None) -> Proto:
                 f"the folder {where} holds no {CONFIG_NAME}",
                 "name a config's file, or the folder of a run, an exported model or a zoo model",
             )
-    return load_config(path)
+    config = load_config(path)
+    text = read_text(path, "pipeline config")
+    return config, Lines(str(path), field_lines(text, config.DESCRIPTOR))
 
 
 def read_overrides(
@@ -87,14 +97,16 @@ def read_overrides(
         ConfigError: the hyperparameters are not what they should be.
     """
     name = f"hyperparameters {hyperparameters}"
-    values = {}
+    values, lines = {}, {}
     if hyperparameters:
         text = read_location(hyperparameters, "file of hyperparameters", readers)
         values = read_hyperparameters(text, str(hyperparameters)) if text.strip() else {}
+        lines = key_lines(text)
     return Overrides(
         override=read_location(override, "override", readers) if override else None,
         override_name=f"override {override}",
         hyperparameters=values,
         hyperparameters_name=name,
+        hyperparameters_lines=lines,
         assignments=tuple(assignments),
     )

@@ -14,19 +14,23 @@ from collections.abc import Iterable
 
 from tfod_toolkit.errors import ConfigError
 from tfod_toolkit.pipeline.fields import is_repeated, leaves
+from tfod_toolkit.pipeline.lines import field_lines
 from tfod_toolkit.pipeline.protos import Descriptor, Proto
 from tfod_toolkit.pipeline.text import nearest, parse_config
 
 _REPLACE = re.compile(r"^\s*#\s*replace\s*:\s*(\S+)\s*$")
 
 
-def apply_override(config: Proto, text: str, where: str) -> list[str]:
+def apply_override(
+    config: Proto, text: str, where: str, lines: dict[str, int] | None = None
+) -> list[str]:
     """Merge an override onto a config, in place.
 
     Args:
         config: a ``TrainEvalPipelineConfig``.
         text: the override.
         where: what errors call it.
+        lines: gets the lines of the fields, by the paths that these have in the config.
 
     Returns:
         The paths of the fields that it set.
@@ -41,6 +45,9 @@ def apply_override(config: Proto, text: str, where: str) -> list[str]:
         _clear(config, path, f"{where}: line {line}")
     counts = _counts(config, fragment)
     config.MergeFrom(fragment)
+    if lines is not None:
+        found = field_lines(text, config.DESCRIPTOR)
+        lines |= {_shifted(path, counts): line for path, line in found.items()}
     return [_shifted(path, counts) for path, _ in leaves(fragment)]
 
 

@@ -13,6 +13,7 @@ from tfod_toolkit.pipeline import schedule
 from tfod_toolkit.pipeline.assignments import Assignment, apply_assignment, parse_assignment
 from tfod_toolkit.pipeline.hyperparameters import apply_hyperparameter, is_skipped
 from tfod_toolkit.pipeline.layers import Layer, LayeredConfig
+from tfod_toolkit.pipeline.lines import Lines
 from tfod_toolkit.pipeline.model import architecture
 from tfod_toolkit.pipeline.override import apply_override
 from tfod_toolkit.pipeline.paths import PLACEHOLDER
@@ -54,6 +55,7 @@ class Overrides:
         override_name: where it came from.
         hyperparameters: as :func:`read_hyperparameters` gives them.
         hyperparameters_name: where they came from.
+        hyperparameters_lines: the lines of their keys there.
         assignments: ``PATH=VALUE``, each a ``--set``.
     """
 
@@ -61,6 +63,7 @@ class Overrides:
     override_name: str = "override"
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     hyperparameters_name: str = "hyperparameters"
+    hyperparameters_lines: Mapping[str, int] = field(default_factory=dict)
     assignments: Sequence[str] = ()
 
 
@@ -85,6 +88,7 @@ def resolve(  # noqa: PLR0913 -- named words of one call, none of them depends o
     config: Proto,
     *,
     name: str = "config",
+    lines: Lines | None = None,
     records: RecordFiles | None = None,
     checkpoint: Path | str | None = None,
     overrides: Overrides | None = None,
@@ -100,6 +104,7 @@ def resolve(  # noqa: PLR0913 -- named words of one call, none of them depends o
     Args:
         config: a ``TrainEvalPipelineConfig``; left as it is.
         name: what it is called where sources are named.
+        lines: of its fields, where it is a file.
         records: files for both input readers; ``None``: the config names its own inputs.
         checkpoint: of the zoo model that the config belongs to.
         overrides: what is laid over it.
@@ -112,7 +117,7 @@ def resolve(  # noqa: PLR0913 -- named words of one call, none of them depends o
         BadDataError: a label map that cannot be read.
     """
     overrides = overrides or Overrides()
-    work = LayeredConfig.of(config, name)
+    work = LayeredConfig.of(config, name, lines)
     notes: list[str] = []
     if records is not None:
         work.add(RECORDS, partial(_put_records, records=records, notes=notes))
@@ -135,7 +140,9 @@ def _lay_over(work: LayeredConfig, overrides: Overrides) -> Iterator[str]:
     if overrides.override is not None:
         where = overrides.override_name
         before, _ = architecture(work.config)
-        layer = work.add(where, partial(apply_override, text=overrides.override, where=where))
+        numbers: dict[str, int] = {}
+        apply = partial(apply_override, text=overrides.override, where=where, lines=numbers)
+        layer = work.add(where, apply, Lines(where.removeprefix("override "), numbers))
         yield f"{where} sets {_count(layer.values)}"
         now, _ = architecture(work.config)
         if before not in (None, now):
@@ -146,7 +153,9 @@ def _lay_over(work: LayeredConfig, overrides: Overrides) -> Iterator[str]:
         for key, value in overrides.hyperparameters.items():
             if not is_skipped(value):
                 action = partial(apply_hyperparameter, key=key, value=value, where=name)
-                values |= work.add_opaque(f"{name}: {key}", action).values
+                line = overrides.hyperparameters_lines.get(key)
+                lines = Lines(name.removeprefix("hyperparameters "), {"": line}) if line else None
+                values |= work.add_opaque(f"{name}: {key}", action, lines).values
         yield f"{name} set {_count(values)}"
     for text in overrides.assignments:
         assign = partial(_assign, assignment=parse_assignment(text))

@@ -19,7 +19,7 @@ from tfod_toolkit.training import StopNow, TrainSettings
 from tfod_toolkit.training.devices import expected_replicas, is_chief, prepare_environment
 
 if TYPE_CHECKING:
-    from tfod_toolkit.pipeline import RecordFacts, Resolved
+    from tfod_toolkit.pipeline import Finding, RecordFacts, Resolved
     from tfod_toolkit.training import Interruption
     from tfod_toolkit.training.loop import Trainer
     from tfod_toolkit.training.progress import Progress
@@ -69,10 +69,11 @@ def train(request: TrainRequest, interruption: Interruption, progress: Progress)
         Interrupted: a signal came; the same request goes on from there.
         TfodError: whatever else ended it; the manifest says so too.
     """
-    settings = _settings(request)
     for note in request.resolved.notes:
         progress.say(note)
-    facts = _checked(request, progress, expected_replicas(settings.devices))
+    replicas = expected_replicas(request.options.get("devices", ()))
+    facts = _checked(request, progress, replicas)
+    settings = _settings(request)
     check_metric(settings.config, settings.metric)
     prepare_environment(settings.precision)
     if not is_chief():
@@ -125,22 +126,29 @@ def _checked(request: TrainRequest, progress: Progress, replicas: int) -> Record
         BadDataError: records are damaged.
         MissingInputError: records that it names are not there.
     """
-    from tfod_toolkit.pipeline import check_config, device_here
+    from tfod_toolkit.pipeline import check_config, device_here, with_sources
 
     # Where the batch is still to be found, one that every device can share stands for it.
-    config = (request.with_batch(replicas) if request.with_batch else request.resolved).config
+    resolved = request.with_batch(replicas) if request.with_batch else request.resolved
+    config = resolved.config
     facts = _facts(config)
     findings = check_config(config, replicas=replicas, facts=facts, device=device_here())
+    findings = with_sources(findings, resolved.layers)
     for finding in findings:
         if not finding.fatal:
-            progress.say(f"{finding.severity}: {finding.message}")
+            for line in finding.lines():
+                progress.say(line)
     fatal = [finding for finding in findings if finding.fatal]
     if fatal:
         raise ConfigError(
-            "the config cannot run: " + "; ".join(finding.message for finding in fatal),
+            "the config cannot run: " + "; ".join(map(_with_source, fatal)),
             "; ".join(dict.fromkeys(finding.hint for finding in fatal if finding.hint)),
         )
     return facts
+
+
+def _with_source(finding: Finding) -> str:
+    return finding.message + (f" (set by {finding.set_by})" if finding.set_by else "")
 
 
 def _facts(config: Any) -> RecordFacts | None:
