@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import unquote
 
 import pytest
 
 from tests.sidecar.servers import Trainer, restorable
 from tests.sidecar.test_backup import MIB, contents, wait_for
 from tfod_toolkit.cloud import session, transfer
+from tfod_toolkit.cloud.session import s3_client
 from tfod_toolkit.errors import DeniedError, UnavailableError
 
 URL = "s3://artifacts/project/a run"
@@ -173,3 +175,40 @@ def test_credentials_that_expire_in_mid_restore_leave_nothing_to_load(s3, run, t
     s3.proxy.fault = lambda method, path: None
     s3.restore(tmp_path / "back")
     assert contents(tmp_path / "back") == contents(run)
+
+
+def missing_is_denied(s3) -> Callable[[str, str], object]:
+    """As S3 answers who may list a prefix only: 403 for what is not there."""
+    denied = (403, [], b"<Error><Code>AccessDenied</Code></Error>")
+    there = s3_client(endpoint=s3.emulator)
+
+    def fault(method: str, path: str) -> object:
+        key = unquote(path).removeprefix("/artifacts").strip("/")
+        if method not in {"GET", "HEAD"} or not key:
+            return None
+        found = there.list_objects_v2(Bucket="artifacts", Prefix=key).get("Contents", ())
+        return None if any(each["Key"] == key for each in found) else denied
+
+    return fault
+
+
+def test_who_may_list_a_prefix_only_saves_and_restores(s3, tmp_path):
+    s3.proxy.fault = missing_is_denied(s3)
+    Trainer(tmp_path / "run", size=MIB).save(100)
+    s3.restore(tmp_path / "first")
+    s3.keep(tmp_path / "run")
+    s3.keep(tmp_path / "run")
+    s3.restore(tmp_path / "back")
+    assert restorable(contents(tmp_path / "back")) == "ckpt-100"
+    refused = [call for call in s3.proxy.calls if call.status == 403]
+    assert refused, "no missing object was asked for"
+
+
+def test_what_is_there_and_may_not_be_read_is_not_absent(s3, run, tmp_path):
+    s3.proxy.fault = lambda method, path: (
+        (403, [], b"<Error><Code>AccessDenied</Code></Error>")
+        if is_call("state", method, path)
+        else None
+    )
+    with pytest.raises(DeniedError, match="GetObject is not allowed"):
+        s3.restore(tmp_path / "back")

@@ -11,8 +11,8 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from tfod_toolkit.cloud.session import ABSENT, CHANGED, error_code, explained
-from tfod_toolkit.errors import TfodError, UnavailableError, UsageError
+from tfod_toolkit.cloud.session import ABSENT, CHANGED, DENIED, error_code, explained
+from tfod_toolkit.errors import DeniedError, TfodError, UnavailableError, UsageError
 
 
 class AbsentError(TfodError):
@@ -29,10 +29,14 @@ class ChangedError(TfodError):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An object as a listing shows it: its size in bytes and its ETag."""
+    """An object as a listing shows it: size in bytes, ETag, and when it was written, to a second.
+
+    The time is the server's.
+    """
 
     size: int
     etag: str
+    modified: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +97,15 @@ class Prefix:
             for page in pages:
                 for item in page.get("Contents", ()):
                     key = item["Key"].removeprefix(self.root)
-                    found[key] = Stored(int(item["Size"]), str(item["ETag"]))
+                    found[key] = Stored(
+                        int(item["Size"]), str(item["ETag"]), item.get("LastModified")
+                    )
         return found
 
     def read(self, key: str, match: str | None = None) -> tuple[bytes, Details]:
         """A small object, whole, with what S3 says of it; only if it is still ``match``."""
         condition = {"IfMatch": match} if match else {}
-        with self._asking(key):
+        with self._telling_absence(key), self._asking(key):
             answer = self.client.get_object(
                 Bucket=self.bucket, Key=self.root + key, ChecksumMode="ENABLED", **condition
             )
@@ -124,7 +130,7 @@ class Prefix:
 
     def details(self, key: str) -> Details:
         """What S3 says of an object."""
-        with self._asking(key):
+        with self._telling_absence(key), self._asking(key):
             answer = self.client.head_object(
                 Bucket=self.bucket, Key=self.root + key, ChecksumMode="ENABLED"
             )
@@ -165,7 +171,7 @@ class Prefix:
 
     def copy(self, source: str, etag: str, key: str) -> str:
         """Copy an object within S3 while it is still ``etag``; returns the copy's ETag."""
-        with self._asking(key):
+        with self._telling_absence(source), self._asking(key):
             answer = self.client.copy_object(
                 Bucket=self.bucket,
                 Key=self.root + key,
@@ -255,6 +261,32 @@ class Prefix:
                 )
         except AbsentError:
             return
+
+    @contextmanager
+    def _telling_absence(self, key: str) -> Iterator[None]:
+        """Ask a listing, too, where an object is refused.
+
+        S3 says "denied", not "absent", of a missing object to who may not list the whole bucket,
+        and the stack's roles may list their prefix only.
+        """
+        try:
+            yield
+        except DeniedError as refusal:
+            if error_code(refusal.__cause__) not in DENIED or self._is_listed(key):
+                raise
+            raise AbsentError(f"there is no {self._name(key)}") from refusal
+
+    def _is_listed(self, key: str) -> bool:
+        """Whether a listing has an object; true where listing is refused as well."""
+        try:
+            with self._asking(key):
+                answer = self.client.list_objects_v2(
+                    Bucket=self.bucket, Prefix=self.root + key, MaxKeys=1
+                )
+        except DeniedError:
+            return True
+        # The first that begins so is the object itself, if there is one: it is the shortest.
+        return any(item["Key"] == self.root + key for item in answer.get("Contents", ()))
 
     @contextmanager
     def _asking(self, key: str) -> Iterator[None]:

@@ -21,9 +21,9 @@ TRIES = 3
 
 ABSENT = ("NoSuchKey", "NoSuchBucket", "404", "NotFound", "NoSuchUpload")
 CHANGED = ("PreconditionFailed", "412", "ConditionalRequestConflict", "409", "InvalidRange", "416")
+DENIED = ("AccessDenied", "403", "Forbidden", "AllAccessDisabled", "AccountProblem")
 _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired")
 _REFUSED = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "AuthFailure")
-_DENIED = ("AccessDenied", "403", "Forbidden", "AllAccessDisabled", "AccountProblem")
 _ELSEWHERE = ("PermanentRedirect", "301", "AuthorizationHeaderMalformed", "307")
 
 
@@ -112,7 +112,7 @@ def explained(where: str, error: Exception) -> TfodError:
     )
 
 
-def error_code(error: Exception) -> str:
+def error_code(error: BaseException | None) -> str:
     """S3's code for a refusal; empty for an error that S3 did not send."""
     response = getattr(error, "response", None) or {}
     return str(response.get("Error", {}).get("Code", ""))
@@ -137,7 +137,7 @@ def _credentials(where: str, code: str, error: Exception) -> TfodError | None:
         return DeniedError(
             f"{where}: these AWS credentials are refused ({code})", "use other credentials"
         )
-    if code in _DENIED:
+    if code in DENIED:
         return DeniedError(
             f"{where}: {_operation(error)} is not allowed ({code})",
             f"ask for s3:{_permission(error)} on it, or use other credentials",
