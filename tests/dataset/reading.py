@@ -25,3 +25,12 @@ def only(folder: Path, format_: str = "auto") -> Sample:
     assert [item for item in items if isinstance(item, Fault)] == []
     (sample,) = [item for item in items if isinstance(item, Sample)]
     return sample
+
+
+def faults_of(folder: Path, format_: str = "auto") -> list[str]:
+    return [str(fault) for fault in of_kind(folder, Fault, format_)]
+
+
+def only_sample(folder: Path) -> Sample:
+    (sample,) = of_kind(folder, Sample)
+    return sample

@@ -3,56 +3,25 @@
 from __future__ import annotations
 
 import io
-import json
 import struct
 import zlib
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
+from tests.dataset.checking import add, checked, found, photo, sound
 from tests.dataset.reading import of_kind
 from tests.dataset.voc_dataset import Voc, encoded, picture, voc_object, voc_xml
 from tfod_toolkit.dataset import Sample
-from tfod_toolkit.dataset.check import CheckOptions, CheckReport, check_dataset
 from tfod_toolkit.dataset.edit import repair
 from tfod_toolkit.dataset.findings import KINDS
 from tfod_toolkit.dataset.index import Source, indexed
-from tfod_toolkit.dataset.splits import SplitSettings
-
-
-def photo(seed: int, size: tuple[int, int] = (96, 72)) -> Image.Image:
-    """A picture unlike those of other seeds."""
-    rng = np.random.default_rng(seed)
-    coarse = rng.integers(0, 256, (9, 12, 3), dtype=np.uint8)
-    return Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
 
 
 @pytest.fixture
 def voc(tmp_path: Path) -> Voc:
-    """Twenty-four sound images of two classes, in two splits."""
-    dataset = Voc(tmp_path / "voc")
-    names = [f"image{number:02d}" for number in range(24)]
-    for number, name in enumerate(names):
-        add(dataset, name, voc_object("cat"), voc_object("dog", (40, 8, 60, 30)), seed=number)
-    dataset.list("train", *names[:12])
-    dataset.list("test", *names[12:])
-    return dataset
-
-
-def add(voc: Voc, name: str, *objects: str, seed: int = 0, **options: object) -> None:
-    data = options.pop("image", None)
-    options.setdefault("size", (96, 72))
-    voc.add(name, *objects, image=encoded(photo(seed)) if data is None else data, **options)
-
-
-def checked(folder: Path, depth: str = "decoded", **split: object) -> CheckReport:
-    return check_dataset(Source(folder), CheckOptions(depth, SplitSettings(**split)))
-
-
-def found(report: CheckReport, code: str) -> list[str]:
-    return [str(finding) for finding in report.by_kind().get(code, [])]
+    return sound(tmp_path / "voc")
 
 
 def test_a_sound_dataset_has_no_findings(voc):
@@ -160,79 +129,6 @@ def test_the_same_box_twice_and_two_classes_on_one(voc, more):
     ]
 
 
-@pytest.mark.parametrize(
-    ("name", "other", "why"),
-    [
-        ("Elephant", "elephant", "case"),
-        ("traffic light", "traffic_light", "blanks and signs"),
-        ("elephant", "elefhant", "one letter"),
-        ("elephant", "elephants", "one letter"),
-        ("elephant", "elehpant", "two letters that are swapped"),
-    ],
-)
-def test_classes_that_may_be_two_spellings(voc, name, other, why):
-    for number in range(24):
-        objects = [voc_object(name)] + ([voc_object(other, (40, 8, 60, 30))] if number == 3 else [])
-        add(voc, f"image{number:02d}", *objects, seed=number)
-    (finding,) = found(checked(voc.folder), "class-near-duplicate")
-    assert finding.startswith(f"{voc.annotation('image03')}: classes ")
-    assert f"{name!r} (24 images)" in finding
-    assert f"{other!r} (1 image)" in finding
-    said = f"differ only in {why}: two spellings of one? {other!r}: image03.jpg"
-    assert finding.endswith(said)
-
-
-@pytest.mark.parametrize(
-    ("name", "other"), [("cat", "bat"), ("zone 1", "zone 2"), ("bird", "bear"), ("speed1", "speed")]
-)
-def test_classes_that_are_two(voc, name, other):
-    for number in range(24):
-        objects = voc_object(name), voc_object(other, (40, 8, 60, 30))
-        add(voc, f"image{number:02d}", *objects, seed=number)
-    assert checked(voc.folder).findings == ()
-
-
-def test_blanks_around_a_class(voc):
-    add(voc, "image03", voc_object("cat "), seed=3)
-    report = checked(voc.folder)
-    assert found(report, "class-blanks") == [
-        f"{voc.annotation('image03')}: class 'cat ' has blanks around its name (image03.jpg)"
-    ]
-    assert len(report.findings) == 1
-
-
-def test_rare_classes_and_classes_absent_from_a_split(voc):
-    for number in (3, 5, 7, 9):
-        add(voc, f"image{number:02d}", voc_object("yak" + " " * (number == 5)), seed=number)
-    add(voc, "image20", voc_object("emu"), seed=20)
-    report = checked(voc.folder)
-    yak, emu = voc.annotation("image03"), voc.annotation("image20")
-    yaks = "(image03.jpg, image05.jpg, image07.jpg, ...)"
-    assert found(report, "class-rare") == [
-        f"{emu}: class 'emu' is in 1 image only (image20.jpg)",
-        f"{yak}: class 'yak' is in 4 images only {yaks}",
-    ]
-    assert found(report, "class-untrained") == [
-        f"{emu}: class 'emu' is absent from training (image20.jpg)"
-    ]
-    assert found(report, "class-absent") == [f"{yak}: class 'yak' is absent from testing {yaks}"]
-    assert report.findings[0].severity == "error"
-    said = [one for one in report.as_json()["findings"] if one["kind"] == "class-rare"]
-    assert [one["file"] for one in said] == [str(emu), str(yak)]
-
-
-def test_a_rare_class_of_many_pictures_in_one_file(tmp_path):
-    path = coco(tmp_path, (1, "cat"), (2, "horse"))
-    said = json.loads(path.read_text())
-    said["annotations"] = [
-        one for one in said["annotations"] if one["category_id"] == 1 or one["image_id"] in (4, 6)
-    ]
-    path.write_text(json.dumps(said))
-    assert found(checked(tmp_path, fraction=0), "class-rare") == [
-        f"{path}: class 'horse' is in 2 images only (4.jpg, 6.jpg)"
-    ]
-
-
 def test_images_without_boxes_or_annotation(voc):
     voc.annotation("image03").write_text(voc_xml("image03.jpg", size=(96, 72)))
     voc.annotation("image04").unlink()
@@ -275,30 +171,6 @@ def test_nearly_the_same_picture_twice(voc, how, copy, code):
     (finding,) = found(checked(voc.folder), code)
     assert finding.startswith(f"{voc.image(copy)}: is ")
     assert f"nearly the same picture as {voc.image('image03')}" in finding
-
-
-def coco(folder: Path, *categories: tuple[int, str]) -> Path:
-    images, annotations = [], []
-    for number in range(12):
-        (folder / f"{number}.jpg").write_bytes(encoded(photo(number)))
-        images.append({"id": number, "file_name": f"{number}.jpg", "width": 96, "height": 72})
-        for place, (category, _) in enumerate(categories):
-            box = [4 + 30 * place, 5, 20, 30]
-            annotations.append({"image_id": number, "category_id": category, "bbox": box})
-            annotations[-1]["id"] = len(annotations)
-    names = [{"id": number, "name": name} for number, name in categories]
-    said = {"images": images, "annotations": annotations, "categories": names}
-    (folder / "coco.json").write_text(json.dumps(said))
-    return folder / "coco.json"
-
-
-def test_ids_of_zero_and_gaps(tmp_path):
-    path = coco(tmp_path, (0, "cat"), (4, "horse"))
-    report = checked(tmp_path)
-    assert found(report, "class-id-zero") == [
-        f"{path}: class 'cat' has id 0, which stands for the background in TFOD"
-    ]
-    assert found(report, "class-id-gaps") == [f"{path}: ids run to 4, but nothing has id 1, 2, 3"]
 
 
 def test_an_image_on_both_lists_and_on_lists_alone(voc):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.dataset.test_build import built
+from tests.dataset.building import built
 from tests.dataset.voc_dataset import Voc, encoded, picture, voc_object
 from tfod_toolkit.dataset import (
     BuildSettings,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.dataset.test_build import built
+from tests.dataset.building import built
 from tests.dataset.voc_dataset import Voc
 from tfod_toolkit.dataset import decode_image, read_examples
 from tfod_toolkit.dataset.sample import DIFFICULTIES, SampleSettings, make_sample
