@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import io
-import json
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request, Response
@@ -25,11 +24,12 @@ from tfod_toolkit.web.application import (
     new_application,
 )
 from tfod_toolkit.web.batching import Batching
+from tfod_toolkit.web.budget import Budget
 from tfod_toolkit.web.description import description_page
 from tfod_toolkit.web.measures import Measures
 from tfod_toolkit.web.settings import ServiceSettings
 from tfod_toolkit.web.tf_serving import TfServing
-from tfod_toolkit.web.uploads import RefusedError, fetch, read_upload
+from tfod_toolkit.web.uploads import RefusedError, decode_upload, fetch, json_object, pixels_of
 
 if TYPE_CHECKING:
     from tfod_toolkit.export import ExportedModel
@@ -62,8 +62,9 @@ class Service:
         self.tf_serving = TfServing(load, settings.limits)
         self.ready = True
         self._in_work = 0
-        # Decoded pictures are large: no more of them at once than go into two batches.
-        self._decoded = asyncio.Semaphore(16)
+        # Decoded pictures are large: no more pixels of them at once than one may have, and no
+        # more of them than go into two batches.
+        self._decoded = Budget(settings.limits.pixels, shares=16)
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
@@ -82,6 +83,23 @@ class Service:
             self._in_work -= 1
             self.measures.waiting.set(self._in_work)
 
+    @asynccontextmanager
+    async def _pixels(self, count: int) -> AsyncIterator[None]:
+        """Room for a decoded picture.
+
+        Raises:
+            RefusedError: others have all of it for too long (503).
+        """
+        async with AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(
+                    self._decoded.share(count, self.settings.limits.seconds)
+                )
+            except asyncio.TimeoutError:
+                reason = "other large pictures are looked at; come again in a moment"
+                raise RefusedError(503, reason) from None
+            yield
+
     def check_token(self, request: Request) -> None:
         """Refuse who does not bring the token."""
         check_token(request, self.settings.token)
@@ -95,14 +113,15 @@ class Service:
         limits = self.settings.limits
         async with self.place():
             data, name = await self._picture(request)
-            async with self._decoded:
-                image = await asyncio.to_thread(read_upload, data, name, limits)
+            drawn = _wants_picture(request)
+            pixels = await asyncio.to_thread(pixels_of, data, name, limits)
+            async with self._pixels(pixels):
+                image = await asyncio.to_thread(decode_upload, data, name)
                 try:
                     found = await asyncio.wait_for(self.batching.detect(image), limits.seconds)
                 except asyncio.TimeoutError:
                     raise RefusedError(504, "the model did not answer in time") from None
                 kept = wish(found)
-                drawn = _wants_picture(request)
                 body = await asyncio.to_thread(_drawn, image, kept) if drawn else b""
         for class_name in kept.names:
             self.measures.detections.labels(class_name).inc()
@@ -144,7 +163,7 @@ class Service:
         body = await request.body()
         if kind != "application/json":
             return body, "the picture"
-        url = _object(body).get("url")
+        url = json_object(body).get("url")
         if not isinstance(url, str):
             raise RefusedError(400, 'send a picture, or {"url": "..."}')
         limits = self.settings.limits
@@ -153,8 +172,7 @@ class Service:
     async def tf_predict(self, request: Request) -> dict[str, Any]:
         """``POST /v1/models/<name>:predict``."""
         async with self.place():
-            content = _object(await request.body())
-            return await asyncio.to_thread(self.tf_serving.predict, content)
+            return await asyncio.to_thread(self.tf_serving.answer, await request.body())
 
     def facts(self) -> dict[str, Any]:
         """What the page needs to know."""
@@ -314,13 +332,3 @@ async def _form_file(request: Request) -> tuple[bytes, str]:
         return await files[0].read(), files[0].filename or "the picture"
     finally:
         await form.close()
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise RefusedError(400, f"the request is not JSON: {error}") from None
-    if not isinstance(content, dict):
-        raise RefusedError(400, "the request is not a JSON object")
-    return content

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tfod_toolkit.web.settings import Limits
-from tfod_toolkit.web.uploads import RefusedError, read_upload
+from tfod_toolkit.web.uploads import RefusedError, decode_upload, json_object, pixels_of
 
 if TYPE_CHECKING:
     from tfod_toolkit.export import ExportedModel
@@ -34,19 +34,22 @@ class TfServing:
         self._model: ExportedModel | None = None
         self._lock = threading.Lock()
 
-    def predict(self, request: Any) -> dict[str, Any]:
-        """The answer to a decoded request.
+    def answer(self, body: bytes) -> dict[str, Any]:
+        """The answer to a request; one at a time: a batch already uses every processor.
 
         Raises:
-            RefusedError: the request is not in TensorFlow Serving's form (400).
+            RefusedError: it is not in TensorFlow Serving's form (400), or too large (413).
         """
+        with self._lock:  # what JSON becomes is many times as large
+            return self._predict(json_object(body))
+
+    def _predict(self, request: dict[str, Any]) -> dict[str, Any]:
         rows, key = _rows(request)
         name = request.get("signature_name", "serving_default")
         if name != "serving_default":
             raise RefusedError(400, f'Serving signature name: "{name}" not found in signature def')
-        with self._lock:  # one at a time: a batch already uses every processor
-            self._model = self._model or self._load()
-            outputs = self._run(self._model, rows)
+        self._model = self._model or self._load()
+        outputs = self._run(self._model, rows)
         if key == "inputs":
             return {"outputs": {name: value.tolist() for name, value in outputs.items()}}
         count = len(next(iter(outputs.values())))
@@ -79,9 +82,13 @@ class TfServing:
         values = [row[argument] if _is_named(row, argument) else row for row in rows]
         if encoded:
             return [_bytes(value) for value in values]
+        pictures = [_bytes(value) if _is_b64(value) else None for value in values]
+        self._check_pixels(
+            sum(pixels_of(each, "the picture", self._limits) for each in pictures if each)
+        )
         decoded = [
-            read_upload(_bytes(value), "the picture", self._limits) if _is_b64(value) else value
-            for value in values
+            value if data is None else decode_upload(data, "the picture")
+            for value, data in zip(values, pictures, strict=True)
         ]
         try:
             array = np.asarray(decoded)
@@ -91,14 +98,15 @@ class TfServing:
             raise RefusedError(400, f"{argument} is not an array of numbers")
         if array.dtype.kind in "iu" and array.size and not 0 <= array.min() <= array.max() <= 255:
             raise RefusedError(400, f"{argument} has values outside 0 to 255")
-        if array.size // 3 > self._limits.pixels:
-            raise RefusedError(413, f"{self._limits.pixels:,} pixels are allowed")
+        self._check_pixels(array.size // 3)
         return array
 
+    def _check_pixels(self, count: int) -> None:
+        if count > self._limits.pixels:
+            raise RefusedError(413, f"{self._limits.pixels:,} pixels are allowed in all")
 
-def _rows(request: Any) -> tuple[list[Any], str]:
-    if not isinstance(request, dict):
-        raise RefusedError(400, "JSON Value: expected an object")
+
+def _rows(request: dict[str, Any]) -> tuple[list[Any], str]:
     keys = [key for key in ("instances", "inputs") if key in request]
     if len(keys) != 1:
         raise RefusedError(400, "Missing 'inputs' or 'instances' key" if not keys else "Both keys")

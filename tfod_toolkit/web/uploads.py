@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -26,6 +27,14 @@ App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 #: What Pillow may open here: its other formats call programs (EPS) or are nobody's photographs.
 FORMATS = ("BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+
+#: What begins a pass over a JPEG's pixels; photographs have 1, or about 10, or as many again in a
+#: preview.
+_SCAN, _SCANS = b"\xff\xda", 100
+#: Of a picture that is decoded in Python: a second's work.
+_SLOW_BYTES = 1 << 20
+#: What is read of a request that is too large, so that its sender comes to hear of it.
+_DRAINED = 1 << 30
 
 
 class RefusedError(Exception):
@@ -67,7 +76,8 @@ class BodyLimit:
         async def limited() -> Message:
             nonlocal seen, ended
             if declared.isdigit() and int(declared) > self._limits.body:
-                await self._drain(receive)
+                if headers.get(b"expect", b"").lower() != b"100-continue":  # it is not sent yet
+                    await self._drain(receive)
                 raise self._too_large()
             if ended:
                 return await receive()
@@ -89,7 +99,7 @@ class BodyLimit:
         """Throw away what still comes, for a while: who is cut off while sending sees no reason."""
 
         async def rest() -> None:
-            left = 10 * self._limits.body
+            left = _DRAINED
             more = True
             while more and left > 0:
                 message = await receive()
@@ -103,16 +113,31 @@ class BodyLimit:
         return RefusedError(413, f"a request may have {self._limits.body:,} bytes at most")
 
 
-def read_upload(data: bytes, name: str, limits: Limits) -> NDArray[np.uint8]:
-    """Decode a picture, upright, uint8[H, W, 3], RGB; its size is looked at first.
+def json_object(body: bytes) -> dict[str, Any]:
+    """A request's JSON object.
 
     Raises:
-        RefusedError: it is no picture (415), damaged (422) or too large (413).
+        RefusedError: it is none (400).
+    """
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise RefusedError(400, f"the request is not JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise RefusedError(400, "the request is not a JSON object")
+    return content
+
+
+def pixels_of(data: bytes, name: str, limits: Limits) -> int:
+    """How many pixels a picture has, by its header.
+
+    Raises:
+        RefusedError: it is no picture (415), or it is too large or too slow to decode (413).
     """
     if not data:
         raise RefusedError(400, "the picture is empty (0 bytes)")
     try:
-        _check_header(data, name, limits)
+        return _checked_header(data, name, limits)
     except BadDataError as error:
         bomb = type(error.__cause__).__name__ == "DecompressionBombError"
         raise RefusedError(413 if bomb else 415, error.message) from error
@@ -120,6 +145,14 @@ def read_upload(data: bytes, name: str, limits: Limits) -> NDArray[np.uint8]:
         raise
     except Exception as error:  # Pillow's readers raise whatever damaged data makes them raise
         raise RefusedError(415, f"{name} cannot be read: {error}") from error
+
+
+def decode_upload(data: bytes, name: str) -> NDArray[np.uint8]:
+    """Decode a picture whose header is good: upright, uint8[H, W, 3], RGB.
+
+    Raises:
+        RefusedError: it is damaged (422).
+    """
     try:
         return decode_image(data, name, upright=True)
     except BadDataError as error:
@@ -128,19 +161,33 @@ def read_upload(data: bytes, name: str, limits: Limits) -> NDArray[np.uint8]:
         raise RefusedError(422, f"{name} cannot be decoded: {error}") from error
 
 
-def _check_header(data: bytes, name: str, limits: Limits) -> None:
+def _checked_header(data: bytes, name: str, limits: Limits) -> int:
+    from PIL import Image
+
     with opened_image(data, name) as image:
         if image.format not in FORMATS:
             raise RefusedError(
                 415, f"{name} is {image.format}; send JPEG, PNG, WebP, GIF, BMP, TIFF or PPM"
             )
         width, height = image.size
+        # Pillow reads some kinds (BMP's runs, PPM's text) in Python, slowly, for all to wait.
+        slow = [tile[0] for tile in getattr(image, "tile", ()) if tile[0] in Image.DECODERS]
+        scans = data.count(_SCAN) if image.format in ("JPEG", "MPO") else 0
     if max(width, height) > limits.side or width * height > limits.pixels:
         raise RefusedError(
             413,
             f"{name} has {width} x {height} pixels; {limits.side:,} a side and "
             f"{limits.pixels:,} in all are allowed",
         )
+    if slow and len(data) > _SLOW_BYTES:
+        raise RefusedError(
+            413, f"{name} is of a kind that is slow to read ({slow[0]}); send it as PNG or JPEG"
+        )
+    if scans > _SCANS:
+        raise RefusedError(
+            413, f"{name} is drawn in {scans:,} scans; a photograph has a dozen: save it anew"
+        )
+    return width * height
 
 
 def fetch(url: str, prefixes: tuple[str, ...], limits: Limits) -> bytes:
