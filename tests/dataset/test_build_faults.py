@@ -26,6 +26,7 @@ BAD_BOXES = [
     ((10, "", 30, 40), "its <bndbox> has no <ymin>"),
     ((10, "nan", 30, 40), "its box (x 10 to 30, y nan to 40) is not finite"),
     ((10, 12, "inf", 40), "is not finite"),
+    ((0.1, 0.2, 0.5, 0.9), "y 0.2 to 0.9) is in parts of the image, not in pixels"),
 ]
 
 

@@ -98,6 +98,11 @@ BOXES = [
     ((10, 12, 11, 40), "box-tiny", "its box is only 1x28 pixels"),
     ((0, 0, 96, 72), "box-whole-image", "its box is as large as the image of 96x72"),
     ((10, "nan", 30, 40), "box-not-finite", "is not finite"),
+    (
+        (0.1, 0.2, 0.5, 1),
+        "box-parts",
+        "y 0.2 to 1) is in parts of the image, not in pixels",
+    ),
     ((10, "x", 30, 40), "box-unreadable", "<ymin> is 'x': that is not a number"),
 ]
 
@@ -299,3 +304,22 @@ def test_pictures_that_are_only_alike(tmp_path):
         add(dataset, f"cell{number}", image=encoded(picture((96, 72), seed=number)))
     report = checked(dataset.folder, fraction=0)
     assert found(report, "image-near-duplicate") == []
+
+
+def test_a_box_of_the_first_pixel_is_only_tiny(voc):
+    add(voc, "image03", voc_object("cat", (0, 0, 1, 1)), seed=3)
+    assert found(checked(voc.folder), "box-parts") == []
+    assert len(found(checked(voc.folder), "box-tiny")) == 1
+
+
+@pytest.mark.parametrize("records", [False, True])
+def test_a_dataset_without_any_annotation_is_no_sound_one(tmp_path, records):
+    if records:
+        (tmp_path / "training.record").touch()
+    else:
+        (tmp_path / "one.jpg").write_bytes(WHOLE)
+        columns = "filename,width,height,class,xmin,ymin,xmax,ymax"
+        (tmp_path / "labels.csv").write_text(f"{columns}\n")
+    report = checked(tmp_path)
+    assert found(report, "dataset-empty") == [f"{tmp_path}: holds no annotation that can be used"]
+    assert report.count("error") == 1

@@ -96,3 +96,26 @@ def test_ids_of_zero_and_gaps(tmp_path):
         f"{path}: class 'cat' has id 0, which stands for the background in TFOD"
     ]
     assert found(report, "class-id-gaps") == [f"{path}: ids run to 4, but nothing has id 1, 2, 3"]
+
+
+def test_classes_of_a_list_that_no_annotation_has_whatever_their_ids(tmp_path):
+    path = coco(tmp_path, (1, "cat"), (2, "horse"))
+    said = json.loads(path.read_text())
+    # As Roboflow writes it: a class above the others, which nothing is of.
+    said["categories"] += [{"id": 0, "name": "animals"}, {"id": 3, "name": "cat "}]
+    path.write_text(json.dumps(said))
+    report = checked(tmp_path)
+    assert [str(one) for one in report.findings] == [
+        f"{path}: 'cat ' is both id 1 and id 3: one class",
+        f"{path}: no annotation is of 'animals'",
+    ]
+    assert report.count("error") == 0
+
+
+def test_only_the_first_of_many_such_classes_are_named(tmp_path):
+    path = coco(tmp_path, (1, "cat"))
+    said = json.loads(path.read_text())
+    said["categories"] += [{"id": n, "name": f"class {n}"} for n in range(2, 81)]
+    path.write_text(json.dumps(said))
+    names = ", ".join(f"'class {n}'" for n in range(2, 7))
+    assert found(checked(tmp_path), "class-unused") == [f"{path}: no annotation is of {names}, ..."]

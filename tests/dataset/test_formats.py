@@ -50,6 +50,8 @@ class TestCoco:
         ("one", "says"),
         [
             ({"category_id": 5}, "image one.jpg, annotation 1: its category_id 5 is no category's"),
+            ({"category_id": [3]}, "annotation 1: its category_id [3] is no category's"),
+            ({"category_id": None}, "annotation 1: has no category_id"),
             ({"bbox": None}, "annotation 1: has no 'bbox'"),
             ({"bbox": [1, 2, 3]}, "its bbox is [1, 2, 3], not x, y, width, height"),
             ({"bbox": [1, 2, 3, "x"]}, "not x, y, width, height"),
@@ -65,6 +67,17 @@ class TestCoco:
         (fault,) = faults_of(tmp_path)
         assert fault.startswith(f"{path}: ")
         assert says in fault
+
+    def test_ids_may_be_text(self, tmp_path):
+        image_at(tmp_path / "one.jpg")
+        said = coco({"category_id": "3", "image_id": "7"}, {"id": 2})
+        said["categories"][0]["id"] = "3"
+        text_at(tmp_path / "coco.json", said)
+        assert [one.name for one in only(tmp_path).annotations] == ["cat", "cat"]
+
+    def test_lists_that_are_none(self, tmp_path):
+        path = text_at(tmp_path / "coco.json", coco() | {"images": {"7": "one.jpg"}})
+        assert faults_of(tmp_path) == [f"{path}: its images are no list"]
 
     def test_images_without_a_file_or_with_one_id(self, tmp_path):
         image_at(tmp_path / "one.jpg")

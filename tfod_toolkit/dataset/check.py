@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import combinations
+from itertools import combinations, islice
 from pathlib import Path
 
 from tfod_toolkit.dataset.annotations import Fault
@@ -19,8 +19,8 @@ from tfod_toolkit.errors import UsageError
 
 #: A class in fewer images is rare.
 RARE = 10
-#: Pictures of a class that are named.
-_NAMED = 3
+#: Pictures of a class that are named; ids and classes of a list.
+_NAMED, _NAMED_WORDS = 3, 5
 #: Names that are shorter are told apart by a letter.
 _LONG_NAME = 5
 #: Pictures that are compared with each other; of more, only equal ones are found.
@@ -123,6 +123,9 @@ def check_index(
     look(index, options.depth, progress)
     index.say(_classes(index))
     index.say(_ids(index))
+    if not index.count():
+        reason = "holds no annotation that can be used"
+        index.say([Fault(source, reason, code="dataset-empty")])
     index.say(_exact(index))
     index.say(_near(index))
     counts = dict(
@@ -271,16 +274,31 @@ def _alike(one: str, other: str) -> str | None:  # noqa: PLR0911 -- a return for
 
 
 def _ids(index: Index) -> Iterator[Fault]:
-    """Ids of 0, and ids that are left out, in the dataset's own lists of classes."""
+    """What is wrong with ids and names in the dataset's own lists of classes."""
+    used = {name.strip() for name in index.class_names()}
     for path, names in index.declared:
-        if 0 in names:
+        if 0 in names and names[0].strip() in used:
             text = f"class {names[0]!r} has id 0, which stands for the background in TFOD"
             yield Fault(path, text, code="class-id-zero")
         absent = sorted(set(range(1, max(names, default=0))) - set(names))
         if absent:
-            shown = ", ".join(map(str, absent[:5])) + (", ..." if len(absent) > 5 else "")
-            text = f"ids run to {max(names)}, but nothing has id {shown}"
+            text = f"ids run to {max(names)}, but nothing has id {_first(map(str, absent))}"
             yield Fault(path, text, code="class-id-gaps")
+        unused = [name for name in names.values() if name.strip() not in used]
+        if unused and used:
+            text = f"no annotation is of {_first(map(repr, unused))}"
+            yield Fault(path, text, code="class-unused")
+        numbers: dict[str, int] = {}
+        for number, name in names.items():
+            if numbers.setdefault(name.strip(), number) != number:
+                text = f"{name!r} is both id {numbers[name.strip()]} and id {number}: one class"
+                yield Fault(path, text, code="class-near-duplicate")
+
+
+def _first(words: Iterable[str]) -> str:
+    """The first of them, as text."""
+    shown = list(islice(words, _NAMED_WORDS + 1))
+    return ", ".join(shown[:_NAMED_WORDS]) + (", ..." if len(shown) > _NAMED_WORDS else "")
 
 
 def _exact(index: Index) -> Iterator[Fault]:

@@ -69,6 +69,8 @@ def _all_sound(sample: Sample, size: tuple[int, int], settings: CheckSettings) -
         ymin, xmin, ymax, xmax = box = annotation.box_px
         if not (0 <= ymin < ymax <= height and 0 <= xmin < xmax <= width):
             return False
+        if ymax <= 1 and xmax <= 1:
+            return False
         names.add(annotation.name)
         different.add((annotation.name, box))
     return len(different) == len(sample.annotations) and all(
@@ -90,7 +92,9 @@ def box_fault(  # noqa: PLR0911 -- a return for each fault
     width, height = size
     # The order of these matters: nearly all boxes are sound.
     if 0 <= ymin < ymax <= height and 0 <= xmin < xmax <= width:
-        return None
+        if ymax > 1 or xmax > 1 or all(side == int(side) for side in box):
+            return None
+        return "box-parts", f"its box {_shown(box)} is in parts of the image, not in pixels"
     if not all(math.isfinite(side) for side in box):
         return "box-not-finite", f"its box {_shown(box)} is not finite"
     for low, high, axis in ((xmin, xmax, "x"), (ymin, ymax, "y")):

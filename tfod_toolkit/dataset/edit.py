@@ -29,6 +29,8 @@ REPAIRED = frozenset(
         "class-blanks",
         "class-id-zero",
         "class-id-gaps",
+        "class-unused",
+        "class-unknown",
     }
 )
 #: What may be done to a sample: what becomes of it, and what was done.

@@ -69,6 +69,8 @@ class Reader:
                     if key != "categories":
                         stream.skip()
                     continue
+                if stream.first() != "[":
+                    raise Unreadable(f"its {key} are no list")
                 id_key = "id" if key == "images" else "image_id"
                 for number, (element, text) in enumerate(stream.elements(), start=1):
                     if not isinstance(element, dict) or element.get(id_key) is None:
@@ -155,22 +157,34 @@ def _categories(found: Any) -> dict[int, dict[str, Any]]:
         raise Unreadable("its categories are no list")
     categories: dict[int, dict[str, Any]] = {}
     for number, one in enumerate(found, start=1):
-        if not isinstance(one, dict) or not isinstance(one.get("id"), int):
+        own = _id(one.get("id")) if isinstance(one, dict) else None
+        if own is None:
             raise Unreadable(f"category {number} has no id")
         if not str(one.get("name") or "").strip():
-            raise Unreadable(f"the category with id {one['id']} has no name")
-        if one["id"] in categories:
-            raise Unreadable(f"two categories have id {one['id']}")
-        categories[one["id"]] = one
+            raise Unreadable(f"the category with id {own} has no name")
+        if own in categories:
+            raise Unreadable(f"two categories have id {own}")
+        categories[own] = one
     return categories
+
+
+def _id(value: Any) -> int | None:
+    """A category's id, which some tools write as text."""
+    if isinstance(value, str) and value.strip().isdecimal():
+        return int(value)
+    return value if isinstance(value, int) else None
 
 
 def _annotation(
     one: dict[str, Any], number: int, where: str, categories: dict[int, dict[str, Any]]
 ) -> Annotation:
-    category = categories.get(one.get("category_id"))  # type: ignore[arg-type]  # else None
+    given = one.get("category_id")
+    if given is None:
+        raise Unreadable("has no category_id", "class-id")
+    number_ = _id(given)
+    category = None if number_ is None else categories.get(number_)
     if category is None:
-        raise Unreadable(f"its category_id {one.get('category_id')} is no category's", "class-id")
+        raise Unreadable(f"its category_id {given} is no category's", "class-id")
     mask = _mask(one.get("segmentation"))
     extra = one.get("attributes") if isinstance(one.get("attributes"), dict) else {}
     said = {**(extra or {}), **one}
