@@ -123,7 +123,7 @@ locals {
         Sid      = "ReadData"
         Effect   = "Allow"
         Action   = ["s3:GetObject"]
-        Resource = concat(["${local.arns.data}/${var.project}/*"], [for place in local.readable : "arn:${local.partition}:s3:::${place[0]}/${place[1]}*"])
+        Resource = ["${local.arns.data}/${var.project}/*"]
       },
       {
         Sid       = "ListOwnPrefix"
@@ -133,11 +133,31 @@ locals {
         Condition = { StringLike = { "s3:prefix" = ["${var.project}/*"] } }
       },
       {
+        # The sidecar goes on with what an earlier attempt began to send; S3 knows no prefix for it.
+        Sid      = "FindUnfinishedUploads"
+        Effect   = "Allow"
+        Action   = ["s3:ListBucketMultipartUploads"]
+        Resource = [local.arns.artifacts]
+      },
+      {
         Sid      = "NoNarrowerResource"
         Effect   = "Allow"
         Action   = local.tunnel_actions
         Resource = "*"
       },
+    ],
+    local.readable_statements,
+  )
+
+  # Records elsewhere: the task reads them, and who starts it looks first whether they are there.
+  readable_statements = concat(
+    [
+      for number, place in local.readable : {
+        Sid      = "ReadReadable${number}"
+        Effect   = "Allow"
+        Action   = ["s3:GetObject"]
+        Resource = ["arn:${local.partition}:s3:::${place[0]}/${place[1]}*"]
+      }
     ],
     [
       for number, place in local.readable : {

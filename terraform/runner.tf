@@ -5,11 +5,12 @@ locals {
   runner_statements = concat(
     local.start_task_statements,
     local.find_task_statements,
+    local.readable_statements,
     [
       {
         Sid      = "StartRuns"
         Effect   = "Allow"
-        Action   = ["states:StartExecution", "states:ListExecutions", "states:DescribeStateMachine"]
+        Action   = ["states:StartExecution", "states:ListExecutions"]
         Resource = aws_sfn_state_machine.runs.arn
       },
       {
@@ -19,12 +20,6 @@ locals {
         Resource = "arn:${local.partition}:states:${local.region}:${local.account}:execution:${aws_sfn_state_machine.runs.name}:*"
       },
       {
-        Sid      = "SeeCluster"
-        Effect   = "Allow"
-        Action   = ["ecs:DescribeClusters", "ecs:ListContainerInstances"]
-        Resource = local.arns.cluster
-      },
-      {
         Sid       = "SeeHosts"
         Effect    = "Allow"
         Action    = ["ecs:DescribeContainerInstances"]
@@ -32,22 +27,22 @@ locals {
         Condition = local.in_cluster
       },
       {
-        Sid      = "SeeProviders"
-        Effect   = "Allow"
-        Action   = ["ecs:DescribeCapacityProviders"]
-        Resource = [for provider in aws_ecs_capacity_provider.hosts : provider.arn]
-      },
-      {
         Sid      = "ReadLog"
         Effect   = "Allow"
-        Action   = ["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents"]
-        Resource = [local.arns.log_streams, local.arns.event_stream]
+        Action   = ["logs:DescribeLogStreams", "logs:FilterLogEvents"]
+        Resource = local.arns.log_streams
       },
       {
         Sid      = "PutData"
         Effect   = "Allow"
-        Action   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
-        Resource = distinct(["${local.arns.data}/${var.project}/*", "${local.arns.artifacts}/${var.project}/*"])
+        Action   = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
+        Resource = "${local.arns.data}/${var.project}/*"
+      },
+      {
+        Sid      = "FetchArtifacts"
+        Effect   = "Allow"
+        Action   = ["s3:GetObject"]
+        Resource = "${local.arns.artifacts}/${var.project}/*"
       },
       {
         Sid       = "ListOwnPrefix"
@@ -80,22 +75,9 @@ locals {
         Resource = "arn:${local.partition}:ssm:*:*:session/$${aws:userid}-*"
       },
       {
-        Sid      = "SeeQuota"
+        Sid      = "NoNarrowerResource"
         Effect   = "Allow"
-        Action   = ["servicequotas:GetServiceQuota"]
-        Resource = "arn:${local.partition}:servicequotas:${local.region}:${local.account}:ec2/*"
-      },
-      {
-        Sid    = "NoNarrowerResource"
-        Effect = "Allow"
-        Action = [
-          "autoscaling:DescribeAutoScalingGroups",
-          "autoscaling:DescribeScalingActivities",
-          "ec2:DescribeInstances",
-          "ec2:DescribeSpotPriceHistory",
-          "ecs:DescribeTaskDefinition",
-          "pricing:GetProducts",
-        ]
+        Action   = ["autoscaling:DescribeScalingActivities", "ec2:DescribeSpotPriceHistory"]
         Resource = "*"
       },
     ],

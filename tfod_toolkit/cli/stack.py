@@ -266,6 +266,8 @@ def _show_costs(costs: Costs) -> None:
         click.echo("While idle: nothing by the hour. By use:")
     for what, price in costs.by_use:
         click.echo(f"  {what}: {price}")
+    if costs.unknown:
+        click.echo(f"  what these cost is not known here: {', '.join(costs.unknown)}")
     click.echo("An hour of training, at us-east-1's list prices (spot is often 50 to 70% less):")
     for kind in costs.types:
         price = "?" if kind.on_demand is None else f"{kind.on_demand + costs.extras_hour:.2f} USD"

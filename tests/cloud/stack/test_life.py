@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.cloud.stack.conftest import ACCOUNT, REGION
+from tests.cloud.stack.permissions import BESIDES, actions, asked_by, calls_of, faults, policies
 from tfod_toolkit.cloud.stack import provider_faults, task_definition_faults
 from tfod_toolkit.cloud.stack.adoption import FINDERS, find
 
@@ -154,11 +155,48 @@ def test_aws_would_take_what_was_applied(stacks, emulator):
     assert provider_faults(providers, protected) == []
 
 
+def state_of(workplace, project):
+    return json.loads(
+        (workplace.folder / "terraform.tfstate.d" / project / "terraform.tfstate").read_text()
+    )
+
+
+@pytest.mark.parametrize("project", ["one", "two"])
+def test_no_policy_allows_more_than_it_must(stacks, workplace, project):
+    found = policies(state_of(workplace, project))
+    roles = {"host", "execution", "task", "runs", "spot", "events"}
+    expected = {f"aws_iam_role_policy.role.{role}.policy" for role in roles}
+    expected |= {f"aws_iam_role.role.{role}.assume_role_policy" for role in roles}
+    assert {*expected, "output.runner_policy"} <= found.keys()
+    # AWS's own default: it grants nothing, but lets through what others' policies allow.
+    found.pop("aws_vpc_endpoint.s3.0.policy")
+    told = {name: faults(policy) for name, policy in found.items()}
+    assert {name: each for name, each in told.items() if each} == {}
+
+
+def test_each_may_what_it_does_and_nothing_more(stacks, workplace):
+    state = state_of(workplace, "one")
+    found = policies(state)
+    for who, where in {"runner": "output.runner_policy",
+                       "task": "aws_iam_role_policy.role.task.policy"}.items():  # fmt: skip
+        may, does = actions(found[where]), calls_of(who)
+        assert {name: place for name, place in does.items() if name not in may} == {}, who
+        assert may - does.keys() == BESIDES[who].keys(), who
+    machines = {
+        instance["attributes"]["name"]: instance["attributes"]["definition"]
+        for resource in state["resources"] if resource["type"] == "aws_sfn_state_machine"
+        for instance in resource["instances"]
+    }  # fmt: skip
+    for name in ("runs", "spot"):
+        may = actions(found[f"aws_iam_role_policy.role.{name}.policy"])
+        asked = asked_by(machines[f"one-{name}"])
+        assert asked and asked <= may, name
+        assert may - asked == BESIDES[name].keys(), name
+
+
 def test_what_an_apply_would_stumble_over_is_found(stacks, workplace, emulator):
     """Each type that can be taken over, by what a plan knows of it."""
-    state = json.loads(
-        (workplace.folder / "terraform.tfstate.d" / "one" / "terraform.tfstate").read_text()
-    )
+    state = state_of(workplace, "one")
     seen = set()
     for resource in state["resources"]:
         if resource["type"] in FINDERS and resource["mode"] == "managed":
@@ -180,6 +218,7 @@ def test_a_second_plan_is_empty_also_after_ecs_scaled(stacks, workplace, emulato
     found = json.loads(done.stdout)
     assert (found["changes"], found["faults"]) == ([], [])
     assert found["costs"]["standing"] == [] and found["costs"]["idle_usd_month"] == 0
+    assert found["costs"]["unknown"] == []
     status = workplace.tfod("status", config=config)
     assert "group    one-spot: 1 instances, 1 wanted" in status.stdout
     assert "warning: no image was pushed for backup, tfod: make push" in status.stderr

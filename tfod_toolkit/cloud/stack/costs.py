@@ -40,6 +40,42 @@ BY_USE = {
         "0.10 USD an alarm and month beyond the ten that are free; two for each provider",
     ),
 }
+#: What AWS charges nothing for -> why not.
+FREE = {
+    **dict.fromkeys(
+        (
+            "aws_vpc", "aws_subnet", "aws_internet_gateway", "aws_route", "aws_route_table",
+            "aws_route_table_association", "aws_security_group", "aws_default_security_group",
+            "aws_vpc_security_group_egress_rule",
+        ),
+        "networks are free; what passes a NAT gateway or an address is not",
+    ),
+    **dict.fromkeys(
+        ("aws_iam_role", "aws_iam_role_policy", "aws_iam_instance_profile",
+         "aws_cloudwatch_log_resource_policy"),
+        "permissions are free",
+    ),
+    **dict.fromkeys(
+        (
+            "aws_s3_bucket_lifecycle_configuration", "aws_s3_bucket_ownership_controls",
+            "aws_s3_bucket_policy", "aws_s3_bucket_public_access_block",
+            "aws_s3_bucket_server_side_encryption_configuration", "aws_s3_bucket_versioning",
+            "aws_ecr_lifecycle_policy",
+        ),
+        "settings of what is paid for by what it holds; encryption is with S3's own keys",
+    ),
+    **dict.fromkeys(
+        ("aws_ecs_cluster", "aws_ecs_cluster_capacity_providers", "aws_ecs_task_definition",
+         "aws_launch_template"),
+        "ECS on one's own instances costs what these do",
+    ),
+    **dict.fromkeys(
+        ("aws_cloudwatch_event_rule", "aws_cloudwatch_event_target"),
+        "events of AWS's own services are free",
+    ),
+}  # fmt: skip
+#: Whether these cost hangs on their arguments.
+BY_ARGUMENTS = ("aws_vpc_endpoint", "aws_autoscaling_group")
 CONTAINER_INSIGHTS = "0.30 USD a metric and month, while tasks run"
 ROOT_VOLUME_GIB_HOUR = 0.08 / 730
 PUBLIC_ADDRESS_HOUR = 0.005
@@ -84,12 +120,14 @@ class Costs:
         by_use: (what, price) of what costs by use.
         types: what an hour of each instance type costs, in the order of preference.
         extras_hour: USD an hour that an instance costs besides: volume and public address.
+        unknown: types of resources of which nothing is known here.
     """
 
     standing: tuple[Standing, ...]
     by_use: tuple[tuple[str, str], ...]
     types: tuple[TypePrice, ...]
     extras_hour: float
+    unknown: tuple[str, ...]
 
     @property
     def idle_month(self) -> float:
@@ -123,6 +161,7 @@ def costs(plan: Mapping[str, Any]) -> Costs:
         tuple(by_use),
         tuple(type_price(name) for name in types),
         volume + address,
+        tuple(sorted(kinds - {*STANDING, *BY_USE, *FREE, *BY_ARGUMENTS})),
     )
 
 
