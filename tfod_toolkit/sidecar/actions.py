@@ -209,6 +209,8 @@ class Actions:
             self._write_state(job.folder, left, {})
 
     def _commit(self, folder: str, state: State, scan: Scan) -> None:
+        for job in list(self._planner.outdated(scan, folder, state)):
+            self._prune(job)
         file = scan.files[folder + STATE_FILE]
         local = scan.series[folder].state
         metadata = {ATTEMPT: self.attempt}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 
 from tfod_toolkit.cloud.lease import KEY as LEASE_KEY
@@ -19,9 +19,9 @@ from tfod_toolkit.errors import (
     UnavailableError,
 )
 from tfod_toolkit.sidecar.actions import Actions
-from tfod_toolkit.sidecar.folder import File, Scan, pieces_by_checkpoint, scan, state_keys
+from tfod_toolkit.sidecar.folder import File, Scan, scan, state_keys
 from tfod_toolkit.sidecar.foresight import foretell
-from tfod_toolkit.sidecar.holdings import Committed, Holdings
+from tfod_toolkit.sidecar.holdings import Committed, Holdings, leftovers
 from tfod_toolkit.sidecar.plan import Job, Planner
 from tfod_toolkit.sidecar.settings import Health, Settings, Signals
 from tfod_toolkit.sidecar.states import parse_state
@@ -142,14 +142,8 @@ class Backup:
             if state is not None:
                 holdings.committed[folder] = Committed(state, details.etag)
                 self.planner.former[folder] = state
-        self._claim_halves(listing)
-
-    def _claim_halves(self, listing: Mapping[str, object]) -> None:
-        """Know the halves of checkpoints in S3: what was pruned here before it was there whole."""
-        for folder in {"".join(key.rpartition("/")[:2]) for key in listing}:
-            for name, found in pieces_by_checkpoint(listing, folder).items():
-                if "/" not in name and found.missing:
-                    self.planner.ours.add((folder, name))
+        halves, self.planner.unnamed = leftovers(listing, holdings.committed)
+        self.planner.ours |= halves
 
     def _recognise(self) -> None:
         """Know the files that are in S3 as they are here."""

@@ -26,14 +26,14 @@ def _changes(job: Job, planner: Planner, scan: Scan) -> list[tuple[str, str]]:
     """Keys that a job changes, and how; believes it done."""
     holdings = planner.holdings
     if isinstance(job, Prune):
-        for key in job.keys:
-            del holdings.objects[key]
-        return [(key, "delete") for key in job.keys]
+        return _deletions(job, planner)
     if isinstance(job, Commit):
         key = job.folder + STATE_FILE
+        first = list(planner.outdated(scan, job.folder, job.state))
         holdings.committed[job.folder] = Committed(job.state, "")
         planner.committed(job.folder, job.state)
-        return [(key, "send")]
+        gone = [each for prune in first for each in _deletions(prune, planner)]
+        return [*gone, (key, "send")]
     keys: tuple[str, ...] = job.keys
     if isinstance(job, SaveCheckpoint):
         planner.saving(job)
@@ -45,3 +45,10 @@ def _changes(job: Job, planner: Planner, scan: Scan) -> list[tuple[str, str]]:
         file = scan.files[key]
         holdings.objects[key] = Held(file.size, "", file.identity)
     return [(key, "send") for key in missing]
+
+
+def _deletions(job: Prune, planner: Planner) -> list[tuple[str, str]]:
+    for key in job.keys:
+        del planner.holdings.objects[key]
+    planner.unnamed.discard((job.folder, job.name))
+    return [(key, "delete") for key in job.keys]

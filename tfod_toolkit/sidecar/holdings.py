@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tfod_toolkit.cloud.checksums import same_content
 from tfod_toolkit.cloud.prefix import Details, Prefix, Stored
 from tfod_toolkit.sidecar.folder import File, pieces_by_checkpoint
-from tfod_toolkit.sidecar.states import State
+from tfod_toolkit.sidecar.states import STATE_FILE, State, comes_after
 
 #: Metadata of an object: when its file was written, and the attempt that sent it.
 MTIME, ATTEMPT = "mtime-ns", "attempt"
@@ -61,6 +62,33 @@ class Holdings:
         held.etag, held.size = details.etag, details.size
         # A file that is another has no such identity.
         held.identity = file.identity if _is(file, details) else (-1, -1)
+
+
+def leftovers(
+    listing: Mapping[str, Stored], committed: Mapping[str, Committed]
+) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
+    """What an earlier process was killed over: halves of checkpoints, and unnamed ones.
+
+    Unnamed is also what a trainer keeps for good, and what another training left. But what is of a
+    later step than the newest that is named, and was sent after that was named, is what would have
+    been named next.
+
+    Returns:
+        Both as folder and name.
+    """
+    halves, unnamed = set(), set()
+    for folder in {"".join(key.rpartition("/")[:2]) for key in listing}:
+        held = committed.get(folder)
+        for name, found in pieces_by_checkpoint(listing, folder).items():
+            if "/" in name:
+                continue
+            if found.missing:
+                halves.add((folder, name))
+            elif held and found.index and comes_after(name, held.state.newest):
+                sent, named = listing[found.index], listing[folder + STATE_FILE]
+                if sent.modified and named.modified and sent.modified > named.modified:
+                    unnamed.add((folder, name))
+    return halves, unnamed
 
 
 def _is(file: File, details: Details) -> bool:

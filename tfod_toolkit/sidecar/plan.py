@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from tfod_toolkit.sidecar.folder import Scan, Series, pieces_by_checkpoint
+from tfod_toolkit.sidecar.folder import Checkpoint, Scan, Series, pieces_by_checkpoint
 from tfod_toolkit.sidecar.holdings import Holdings
 from tfod_toolkit.sidecar.states import STATE_FILE, State, comes_after, rendered
 
@@ -81,8 +81,9 @@ class Planner:
         prune: whether to delete in S3 what training pruned.
         clock: seconds.
         former: what the ``checkpoint`` files in S3 said when this process began, by folder.
-        ours: checkpoints that this attempt has sent.
+        ours: checkpoints that this attempt has sent or named.
         put_off: keys not to be touched before a time.
+        unnamed: checkpoints that an earlier process sent, and was killed before it named them.
     """
 
     holdings: Holdings
@@ -92,6 +93,7 @@ class Planner:
     former: dict[str, State] = field(default_factory=dict)
     ours: set[tuple[str, str]] = field(default_factory=set)
     put_off: dict[str, float] = field(default_factory=dict)
+    unnamed: set[tuple[str, str]] = field(default_factory=set)
     _first_seen: dict[str, tuple[tuple[int, int], float, float]] = field(default_factory=dict)
     _sent: dict[str, tuple[float, float]] = field(default_factory=dict)
     _read_until: dict[tuple[str, str], float] = field(default_factory=dict)
@@ -154,6 +156,17 @@ class Planner:
             return None
         return Commit(folder, state)
 
+    def outdated(self, scan: Scan, folder: str, state: State) -> Iterator[Prune]:
+        """What is to go before ``state`` is written: afterwards nobody knows that it had no name.
+
+        Checkpoints of :attr:`unnamed` that training has pruned, and gone beyond.
+        """
+        series = scan.series[folder]
+        known = {*series.checkpoints, *(series.state.names if series.state else ())}
+        for at, name in sorted(self.unnamed if self.prune else ()):
+            if at == folder and name not in known and comes_after(state.newest, name):
+                yield self._prune(folder, name)
+
     def unsaved(self, scan: Scan) -> list[str]:
         """Keys of everything that S3 does not hold as it is here."""
         keys = [key for key in scan.plain if not self._has(scan, key)]
@@ -182,6 +195,9 @@ class Planner:
 
     def committed(self, folder: str, state: State) -> None:
         """A ``checkpoint`` file was written; what was the newest may still be read for a while."""
+        named = {(folder, name) for name in state.names}
+        self.ours |= named
+        self.unnamed -= named
         before = self._before.get(folder)
         if before is not None and before != state.newest:
             reading = READ_SECONDS + 2 * self._seconds.get((folder, before), 0)
@@ -193,6 +209,7 @@ class Planner:
         for memory in (self._read_until, self._seconds):
             memory.pop((job.folder, job.name), None)
         self.ours.discard((job.folder, job.name))
+        self.unnamed.discard((job.folder, job.name))
 
     def _newest(self, scan: Scan, every: list[Series], final: bool) -> Iterator[Job]:
         for series in every:
@@ -276,11 +293,15 @@ class Planner:
             held = self.holdings.committed.get(folder)
             if not state or not held or held.state.newest != state.newest:
                 continue
-            for name, found in pieces_by_checkpoint(self.holdings.objects, folder).items():
+            for name in pieces_by_checkpoint(self.holdings.objects, folder):
                 here = name in series.checkpoints or name in state.names
                 if not here and self._may_go(series, name) and not self._read(folder, name, final):
-                    index = [found.index] if found.index else []
-                    yield Prune(folder, name, (*index, *found.others))
+                    yield self._prune(folder, name)
+
+    def _prune(self, folder: str, name: str) -> Prune:
+        found = pieces_by_checkpoint(self.holdings.objects, folder).get(name, Checkpoint(name))
+        index = [found.index] if found.index else []
+        return Prune(folder, name, (*index, *found.others))
 
     def _may_go(self, series: Series, name: str) -> bool:
         """Whether training has pruned a checkpoint: it was one of those that it goes on from."""
