@@ -167,6 +167,20 @@ class TestTables:
         assert says in fault
         assert [a.name for a in only_sample(tmp_path).annotations] == ["dog"]
 
+    def test_a_column_of_numbers_before_the_others_is_no_group(self, tmp_path):
+        image_at(tmp_path / "one.jpg")
+        rows = "0,one.jpg,64,48,cat,10,12,30,40\n1,one.jpg,64,48,cat,1,2,3,4\n"
+        text_at(tmp_path / "labels.csv", f",{self.HEADER}{rows}")
+        sample = only(tmp_path)
+        assert (len(sample.annotations), sample.group) == (2, "")
+
+    def test_a_quote_that_is_never_closed(self, tmp_path):
+        image_at(tmp_path / "one.jpg")
+        rows = 'one.jpg,64,48,cat,1,2,3,4\none.jpg,64,48,"cat,1,2,3,4\n' * 2
+        path = text_at(tmp_path / "labels.csv", self.HEADER + rows.replace('"', "", 1))
+        said = "cannot be read as CSV from line 5 on: a quote is opened and never closed"
+        assert faults_of(tmp_path) == [f"{path}: {said}"]
+
     def test_several_sizes_of_one_image(self, tmp_path):
         image_at(tmp_path / "one.jpg")
         lines = "one.jpg,64,48,cat,1,2,3,4\none.jpg,65,48,cat,1,2,3,4\n"
@@ -259,6 +273,11 @@ class TestYolo:
         [
             ("0 0.5 0.5 0.1", "has 4 values; there are 5 for a box"),
             ("0 0.5 0.5 0.1 0.1 0.9", "has 6 values"),
+            ("0 0.5 0.5 0.1 0.1 0.9", "(a sixth, the score, is for predictions)"),
+            ("0 48 36 30 30", "its values (48 36 30 30) are pixels, not parts of the image"),
+            ("0 8 8 40 8 40 40", "are pixels, not parts of the image"),
+            ("0,0.5,0.5,0.1,0.1", "has commas between its values; blanks belong there"),
+            ("x" * 900, f"value 1 is '{'x' * 60}...': that is not a number"),
             ("2 0.5 0.5 0.1 0.1", "its class is 2; data.yaml has 0 to 1"),
             ("-1 0.5 0.5 0.1 0.1", "its class is '-1', not a number from 0"),
             ("cat 0.5 0.5 0.1 0.1", "value 1 is 'cat': that is not a number"),
@@ -270,6 +289,17 @@ class TestYolo:
         (fault,) = faults_of(folder)
         assert fault.startswith(f"{path}: line 2: ")
         assert says in fault
+
+    def test_a_name_for_two_numbers_and_pictures_that_no_split_has(self, folder):
+        (folder / "data.yaml").write_text("train: images/train\nnames: [cat, cat]\n")
+        assert [(note.path, note.text, note.code) for note in of_kind(folder, Note)] == [
+            (folder / "data.yaml", "names 'cat' as 0 and as 1: one class", "class-near-duplicate"),
+            (
+                folder / "images/val/val.jpg",
+                "is in no folder that data.yaml names, and is left out",
+                "split-neither",
+            ),
+        ]
 
     def test_labels_without_images_and_images_that_are_none(self, folder):
         text_at(folder / "labels/train/gone.txt", self.LINE)

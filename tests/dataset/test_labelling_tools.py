@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.dataset.reading import faults_of, only, only_sample
+from tests.dataset.reading import faults_of, of_kind, only, only_sample
 from tests.dataset.sources import CAT, SIZE, image_at, text_at
+from tfod_toolkit.dataset import Note
 from tfod_toolkit.dataset.masks import encode_png, raster
 
 
@@ -64,6 +65,18 @@ class TestLabelMe:
         assert fault.startswith(f"{path}: shape 1")
         assert says in fault
         assert len(only_sample(tmp_path).annotations) == 1
+
+    def test_what_is_not_its_own_is_passed_over_but_what_is_broken_is_named(self, tmp_path):
+        self.write(tmp_path, self.shape())
+        text_at(tmp_path / "package.json", {"name": "frontend"})
+        path = text_at(tmp_path / "two.json", {"shapes": {}, "imagePath": "two.jpg"})
+        image_at(tmp_path / "two.jpg")
+        assert faults_of(tmp_path) == [
+            f"{path}: is JSON but not LabelMe's: it has no list of shapes"
+        ]
+        assert [(note.path.name, note.text) for note in of_kind(tmp_path, Note)] == [
+            ("package.json", "is JSON but not LabelMe's, and is passed over")
+        ]
 
     def test_images_that_are_not_where_they_should_be(self, tmp_path):
         self.write(tmp_path, self.shape(), imagePath="..\\pictures\\other.jpg")
@@ -130,14 +143,17 @@ class TestLabelStudio:
         brush = {**self.result("brushlabels"), "value": {"rle": [1], "brushlabels": ["x"]}}
         unsized = self.result()
         del unsized["original_width"]
+        point = {**unsized, "value": {"x": 1, "y": 1, "width": 0.2, "keypointlabels": ["nose"]}}
+        point |= {"original_width": 64}
         tasks = [
-            self.task(brush, unsized, self.result()),
+            self.task(brush, unsized, self.result(), point),
             self.task(image="s3://bucket/gone.jpg", id=5),
         ]
         path = text_at(tmp_path / "x.json", tasks)
         assert faults_of(tmp_path) == [
             f"{path}: task 4, result 1: is a brush mask, which is not read",
             f"{path}: task 4, result 2: does not say the image's size (original_width)",
+            f"{path}: task 4, result 4: is a keypoint, which has no area",
             f"{path}: task 5: names the image s3://bucket/gone.jpg, which is not there",
         ]
         assert len(only_sample(tmp_path).annotations) == 1

@@ -10,7 +10,7 @@ import pytest
 from tests.dataset.reading import of_kind, only, only_sample, read
 from tests.dataset.sources import coco, image_at, text_at
 from tests.dataset.voc_dataset import Voc, voc_object
-from tfod_toolkit.dataset import Fault, Sample
+from tfod_toolkit.dataset import Fault, Note, Sample
 from tfod_toolkit.dataset.formats.json_stream import JsonStream
 from tfod_toolkit.dataset.formats.parts import Unreadable
 from tfod_toolkit.errors import MissingInputError, UsageError
@@ -42,6 +42,24 @@ class TestRecognition:
         with pytest.raises(MissingInputError) as caught:
             read(tmp_path)
         assert "its files are 1 .jpg, 1 .json" in caught.value.message
+
+    def test_a_table_of_other_columns(self, tmp_path):
+        image_at(tmp_path / "one.jpg")
+        text_at(tmp_path / "mine.csv", "image,label,x,y,w,h\none.jpg,cat,1,2,3,4\n")
+        with pytest.raises(MissingInputError) as caught:
+            read(tmp_path)
+        assert caught.value.message.endswith(
+            "(mine.csv has the columns image, label, x, y, w, h; TFOD's has "
+            "filename,width,height,class,xmin,ymin,xmax,ymax)"
+        )
+
+    def test_a_picture_whose_annotation_is_broken_is_not_said_to_have_none(self, tmp_path):
+        for stem in ("one", "two", "three"):
+            Voc(tmp_path).add(stem)
+        Voc(tmp_path).annotation("two").write_text("<annotation>")
+        Voc(tmp_path).annotation("three").unlink()
+        assert [fault.path.name for fault in of_kind(tmp_path, Fault)] == ["two.xml"]
+        assert [note.path.name for note in of_kind(tmp_path, Note)] == ["three.jpg"]
 
     def test_names_with_spaces_accents_and_other_scripts(self, tmp_path):
         for stem in ("ein Bild", "été", "写真"):

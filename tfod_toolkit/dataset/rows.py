@@ -129,11 +129,16 @@ def name_samples(database: sqlite3.Connection) -> None:
 
 
 def note_unannotated(database: sqlite3.Connection, files: Path) -> None:
-    """Note the images in a database of files that no sample, and nothing said, is about."""
+    """Note the images in a database of files that no sample, and nothing said, is about.
+
+    Of those whose annotation cannot be read, that is said already.
+    """
     query = (
         "INSERT INTO said SELECT 'note', path, '', 'has no annotation and is left out', "
         "'image-unannotated', 0 FROM listed.files WHERE image AND path NOT IN "
-        "(SELECT image FROM samples) AND path NOT IN (SELECT path FROM said) ORDER BY path"
+        "(SELECT image FROM samples) AND path NOT IN (SELECT path FROM said) AND stem NOT IN "
+        "(SELECT stem FROM listed.files WHERE path IN (SELECT path FROM said WHERE place = '' AND "
+        "code = 'annotation-unreadable')) ORDER BY path"
     )
     database.execute("ATTACH ? AS listed", (str(files),))
     database.execute(query)

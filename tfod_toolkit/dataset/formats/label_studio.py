@@ -163,7 +163,8 @@ def _annotations(one: dict[str, Any], where: str, number: int) -> Iterator[Annot
     value = one.get("value")
     if not isinstance(value, dict):
         return
-    labels = next((value[key] for key in value if key.endswith("labels")), None)
+    key = next((key for key in value if key.endswith("labels")), "")
+    labels = value.get(key)
     if not labels:
         if "x" in value or "points" in value:
             raise Unreadable("has no label", "class-blank")
@@ -172,7 +173,7 @@ def _annotations(one: dict[str, Any], where: str, number: int) -> Iterator[Annot
     if size is None:
         raise Unreadable("does not say the image's size (original_width)", "box-unreadable")
     try:
-        box, mask = _outline(value, size)
+        box, mask = _outline(value, size, key.removesuffix("labels"))
     except (TypeError, ValueError):
         raise Unreadable("its place is no numbers", "box-unreadable") from None
     meta = one.get("meta") if isinstance(one.get("meta"), dict) else {}
@@ -187,7 +188,7 @@ def _annotations(one: dict[str, Any], where: str, number: int) -> Iterator[Annot
         )
 
 
-def _outline(value: dict[str, Any], size: tuple[int, int]) -> tuple[Box, Mask | None]:
+def _outline(value: dict[str, Any], size: tuple[int, int], kind: str) -> tuple[Box, Mask | None]:
     across, down = size[0] / 100, size[1] / 100
     if isinstance(value.get("points"), list) and len(value["points"]) >= 3:
         xs = [round(float(point[0]) * across, _DIGITS) for point in value["points"]]
@@ -199,8 +200,9 @@ def _outline(value: dict[str, Any], size: tuple[int, int]) -> tuple[Box, Mask | 
         wide, high = float(value["radiusX"]) * across, float(value["radiusY"]) * down
         return (y - high, x - wide, y + high, x + wide), None
     if "width" not in value or "height" not in value or "x" not in value:
-        kind = "brush mask" if "rle" in value else "thing without an area"
-        raise Unreadable(f"is a {kind}, which is not read", "box-missing")
+        if "rle" in value:
+            raise Unreadable("is a brush mask, which is not read", "box-missing")
+        raise Unreadable(f"is a {kind or 'thing'}, which has no area", "box-missing")
     x, y = float(value["x"]) * across, float(value["y"]) * down
     width, height = float(value["width"]) * across, float(value["height"]) * down
     turn = math.radians(float(value.get("rotation") or 0))

@@ -31,6 +31,8 @@ from tfod_toolkit.errors import MissingInputError
 _HINT = "name a folder with LabelMe's JSON files beside their images"
 #: Corners of the outline that stands for a circle.
 _CORNERS = 48
+#: What LabelMe's files have, and others have not.
+_KEYS = frozenset({"shapes", "imagePath", "imageData", "imageHeight"})
 
 
 class Reader:
@@ -55,6 +57,9 @@ class Reader:
         try:
             text, notes = text_of(path)
             said = _parsed(text)
+            if said is None:
+                yield Note(path, "is JSON but not LabelMe's, and is passed over")
+                return
             image, more = self._image(path, said)
         except Unreadable as error:
             yield Fault(path, str(error), code=error.code)
@@ -108,12 +113,15 @@ def is_labelme(path: Path) -> bool:
     return b'"shapes"' in data and (b'"imagePath"' in data or b'"imageHeight"' in data)
 
 
-def _parsed(text: str) -> dict[str, Any]:
+def _parsed(text: str) -> dict[str, Any] | None:
+    """What a file says; ``None``: it is of something else."""
     try:
         said = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
         raise Unreadable(f"is not JSON: {error}") from error
-    if not isinstance(said, dict) or not isinstance(said.get("shapes"), list):
+    if not isinstance(said, dict) or said.keys().isdisjoint(_KEYS):
+        return None
+    if not isinstance(said.get("shapes"), list):
         raise Unreadable("is JSON but not LabelMe's: it has no list of shapes")
     return said
 

@@ -13,6 +13,7 @@ from tfod_toolkit.dataset.splits import SPLIT_NAMES
 from tfod_toolkit.dataset.whole_files import file_bytes
 
 _WORDS = re.compile(r"[a-z]+")
+_LONG_TEXT = 60
 _TRUE = frozenset({"1", "true", "yes"})
 
 
@@ -81,7 +82,12 @@ def number(text: str, what: str) -> float:
     except ValueError:
         comma = re.fullmatch(r"\s*[+-]?\d*,\d+\s*", text)
         why = "it has a comma where a point belongs" if comma else "that is not a number"
-        raise Unreadable(f"{what} is {text!r}: {why}") from None
+        raise Unreadable(f"{what} is {shortened(text)!r}: {why}") from None
+
+
+def shortened(text: str) -> str:
+    """A text that may be anything, as long as a message has room for."""
+    return text if len(text) <= _LONG_TEXT else f"{text[:_LONG_TEXT]}..."
 
 
 def size_of(width: object, height: object) -> tuple[int, int] | None:

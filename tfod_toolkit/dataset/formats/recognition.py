@@ -16,6 +16,7 @@ from tfod_toolkit.dataset.formats.files import Files
 from tfod_toolkit.dataset.formats.label_studio import is_label_studio
 from tfod_toolkit.dataset.formats.labelme import is_labelme
 from tfod_toolkit.dataset.formats.lisa import Reader as Lisa
+from tfod_toolkit.dataset.formats.parts import shortened
 from tfod_toolkit.dataset.formats.tables import header_of
 from tfod_toolkit.dataset.formats.tfod_csv import Reader as TfodCsv
 from tfod_toolkit.dataset.formats.yolo import is_label
@@ -41,8 +42,9 @@ def recognised(files: Files, only: Path | None) -> str:
     found = dict(seen_in(files, only))
     if not found:
         where = only or files.folder
+        there = f"{_there(files)}{_columns(files)}"
         raise MissingInputError(
-            f"{where} holds no annotation in a format that is known{_there(files)}", _HINT
+            f"{where} holds no annotation in a format that is known{there}", _HINT
         )
     if len(found) > 1:
         said = " and ".join(f"{FORMATS[name][1]} ({path})" for name, path in found.items())
@@ -134,6 +136,16 @@ def _yolo(files: Files) -> Iterator[tuple[str, Path]]:
         if is_label(path) and files.image_stemmed(path.stem, path):
             yield "yolo", path
             return
+
+
+def _columns(files: Files) -> str:
+    """The columns of a table that is none of those known."""
+    for path in files.with_suffix(".csv"):
+        header = header_of(path, ",;\t")
+        if header and len(header[1]) > 1:
+            said = shortened(", ".join(header[1]))
+            return f" ({path.name} has the columns {said}; TFOD's has {TfodCsv.title})"
+    return ""
 
 
 def _there(files: Files) -> str:

@@ -95,7 +95,7 @@ class TableReader:
             except Unreadable as error:
                 yield Fault(source, str(error), f"line {line}", error.code)
         splits = split_of(source, self.files.folder)
-        group = (row.get(self.group) or "").strip()
+        group = (row.get(self.group) or "").strip() if self.group else ""
         yield Sample(image, source, size, tuple(annotations), splits, group=group)
 
     def classes(self) -> Iterator[tuple[Path, dict[int, str]]]:
@@ -165,15 +165,21 @@ def rows_of(path: Path, delimiter: str, columns: list[str]) -> Iterator[tuple[in
         Unreadable: the file is no text, or a quote is never closed.
     """
     encoding = encoding_of(path)
+    line = 0
     try:
         with path.open(encoding=encoding, newline="") as file:
             reader = csv.reader(file, delimiter=delimiter, strict=True)
             next(reader, None)
+            line = reader.line_num
             for row in reader:
+                line = reader.line_num
                 if any(cell.strip() for cell in row):
                     yield reader.line_num, dict(zip(columns, row, strict=False))
-    except (csv.Error, OSError) as error:
-        raise Unreadable(f"cannot be read as CSV: {error}") from error
+    except csv.Error as error:
+        what = "a quote is opened and never closed" if "end of data" in str(error) else error
+        raise Unreadable(f"cannot be read as CSV from line {line + 1} on: {what}") from error
+    except OSError as error:
+        raise Unreadable(f"cannot be read: {error.strerror}") from error
 
 
 def encoding_of(path: Path) -> str:

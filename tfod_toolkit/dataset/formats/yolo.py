@@ -20,6 +20,7 @@ from tfod_toolkit.dataset.formats.parts import (
     bounds,
     is_true,
     number,
+    shortened,
     split_above,
     text_of,
 )
@@ -35,6 +36,8 @@ _HINT = (
 FLAGS = "flags.csv"
 #: Parts of an image are written with so few digits that pixels would be odd without rounding.
 _DIGITS = 4
+#: A box that begins or ends so many images away is no box of parts that is a little wrong.
+_PIXELS = 4.0
 
 
 class Reader:
@@ -62,7 +65,7 @@ class Reader:
 
     def pieces(self) -> Iterator[Piece | Fault | Note]:
         """Each image with its label."""
-        yield from (Note(path, text) for path, text in self.yaml.notes)
+        yield from (Note(path, text, code) for path, text, code in self.yaml.notes)
         for image in self.files.images():
             if self.yaml.path is None or not self.yaml.folders or self._is_in(image):
                 yield Piece(str(image), str(image))
@@ -110,6 +113,8 @@ class Reader:
     def _annotation(
         self, words: list[str], size: tuple[int, int], line: int, place: int
     ) -> Annotation:
+        if len(words) == 1 and "," in words[0]:
+            raise Unreadable("has commas between its values; blanks belong there")
         values = [number(word, f"value {n}") for n, word in enumerate(words, start=1)]
         name = self._name(values[0], words[0])
         rest = values[1:]
@@ -119,6 +124,10 @@ class Reader:
             points = _keypoints(rest[4:], dimensions, size)
             box = _box(rest[:4], size)
             return Annotation(name, box, where, place, keypoints=points)
+        if len(rest) >= 4 and max(rest) > _PIXELS:
+            said = shortened(" ".join(words[1:]))
+            reason = f"its values ({said}) are pixels, not parts of the image"
+            raise Unreadable(reason, "box-outside")
         if len(rest) == 4:
             return Annotation(name, _box(rest, size), where, place)
         if len(rest) >= 6 and len(rest) % 2 == 0:
@@ -129,6 +138,8 @@ class Reader:
             box = bounds(points_px[::2], points_px[1::2])
             return Annotation(name, box, where, place, mask=Mask(polygons=(tuple(points_px),)))
         what = f"has {len(words)} values; there are 5 for a box, 1 and pairs for an outline"
+        if len(words) == 6:
+            what += " (a sixth, the score, is for predictions)"
         raise Unreadable(what, "box-unreadable")
 
     def _name(self, value: float, text: str) -> str:

@@ -29,7 +29,7 @@ class Yaml:
         folders: splits with the folders of their images.
         lists: splits with the lists of their images.
         keypoints: how many, and with how many numbers each.
-        notes: what is odd about it.
+        notes: what is odd about it, with its kind.
     """
 
     path: Path | None = None
@@ -38,7 +38,7 @@ class Yaml:
     folders: list[tuple[str, Path]] = field(default_factory=list)
     lists: list[tuple[str, Path]] = field(default_factory=list)
     keypoints: tuple[int, int] = (0, 0)
-    notes: list[tuple[Path, str]] = field(default_factory=list)
+    notes: list[tuple[Path, str, str]] = field(default_factory=list)
 
     def listed(self, files: Files) -> Iterator[tuple[str, str, str]]:
         """The images on the lists: facts for :class:`Files`."""
@@ -85,7 +85,13 @@ def read_yaml(files: Files, path: Path | None) -> Yaml:
     found = Yaml(path=path, names=_names(said.get("names"), path), named=path.name)
     count = said.get("nc")
     if isinstance(count, int) and count != len(found.names):
-        found.notes.append((path, f"says nc: {count}, but names {len(found.names)} classes"))
+        text = f"says nc: {count}, but names {len(found.names)} classes"
+        found.notes.append((path, text, "note"))
+    numbers: dict[str, int] = {}
+    for number, name in found.names.items():
+        if numbers.setdefault(name.strip(), number) != number:
+            text = f"names {name!r} as {numbers[name.strip()]} and as {number}: one class"
+            found.notes.append((path, text, "class-near-duplicate"))
     shape = said.get("kpt_shape")
     if isinstance(shape, list) and len(shape) == 2:
         found.keypoints = int(shape[0]), int(shape[1])
@@ -129,7 +135,7 @@ def _place(files: Files, found: Yaml, split: str, root: str, value: str) -> None
         if place.is_file():
             found.lists.append((split, place))
             return
-    found.notes.append((found.path, f"says {split}: {value}, which is not there"))
+    found.notes.append((found.path, f"says {split}: {value}, which is not there", "note"))
 
 
 def _darknet(files: Files) -> Yaml:
@@ -138,5 +144,5 @@ def _darknet(files: Files) -> Yaml:
             lines = text_of(path)[0].splitlines()
             names = {n: line for n, line in enumerate(lines) if line.strip()}
             return Yaml(names=names, named=path.name)
-    notes = [(files.folder, "names no classes (data.yaml, classes.txt): they are their numbers")]
-    return Yaml(notes=notes)
+    text = "names no classes (data.yaml, classes.txt): they are their numbers"
+    return Yaml(notes=[(files.folder, text, "note")])
