@@ -24,11 +24,13 @@ class Visit:
         parts: in this order.
         end: and then.
         kind: of the content.
+        after: what is waited for before anything is sent.
     """
 
     parts: Sequence[bytes]
     end: str = CLOSE
     kind: str = MJPEG
+    after: threading.Event | None = None
 
 
 def motion_jpeg(images) -> list[bytes]:
@@ -77,6 +79,8 @@ def _serve(listening: socket.socket, visits: Sequence[Visit], ended: threading.E
             return
         with connection, suppress(OSError):  # the client has gone
             connection.recv(1 << 16)
+            if visit.after is not None and not visit.after.wait(60):
+                return
             head = f"HTTP/1.1 200 OK\r\nContent-Type: {visit.kind}\r\nConnection: close\r\n\r\n"
             connection.sendall(head.encode() + b"".join(visit.parts))
             if visit.end == DRIP:

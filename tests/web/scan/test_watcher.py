@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.prediction.conftest import scene
+from tests.prediction.streams import STALL, Visit, motion_jpeg, streaming
 from tests.prediction.test_videos import film
 from tfod_toolkit.errors import MissingInputError, UsageError
 from tfod_toolkit.prediction.pictures import Picture, Unreadable
@@ -73,6 +74,70 @@ def test_a_camera_that_goes_away_is_tried_again(watcher_of, log, monkeypatch):
 
     wait_for(watcher, twice)
     assert [entry["class"] for entry in log.latest(9)] == ["ball", "ball"]
+
+
+def test_a_source_that_goes_away_while_its_last_frame_is_looked_at_is_away(
+    watcher_of, log, monkeypatch
+):
+    monkeypatch.setattr(module, "AGAIN", 0.01)
+    looking, tried_again, over = (threading.Event() for _ in range(3))
+    states = []
+
+    def open_(video):
+        if looking.is_set():
+            tried_again.set()
+            assert over.wait(60)
+            return
+        yield Picture(Path("camera"), scene(), None, 0, 0.0)
+        assert looking.wait(60)
+        yield Unreadable(Path("camera"), "camera:0 stopped sending after 1 frames")
+
+    watcher = watcher_of(CAMERA, open=open_)
+    detect = watcher.detector.detect
+
+    def slow(images):
+        looking.set()
+        assert tried_again.wait(60)
+        return detect(images)
+
+    monkeypatch.setattr(type(watcher.detector), "detect", lambda self, images: slow(images))
+
+    def both(it):
+        if len(states) < 2:
+            states.append(it.state.name)
+        return len(states) == 2
+
+    wait_for(watcher, both)
+    over.set()
+    assert states == ["live", "away"]
+    (entry,) = log.latest(9)
+    assert (entry["class"], entry["now"]) == ("ball", False)
+
+
+def test_a_real_stream_that_ends_and_comes_back_in_another_size(watcher_of, monkeypatch):
+    monkeypatch.setattr(module, "AGAIN", 0.01)
+    monkeypatch.setattr(module, "AGAIN_AT_MOST", 0.02)
+    first = Visit(motion_jpeg([scene()] * 5))
+    away = threading.Event()
+    other = motion_jpeg([scene(320, 240, (40, 60, 120, 220))] * 5)
+    second = Visit(other, STALL, after=away)
+    reasons, shapes = [], []
+
+    def twice(it):
+        if it.state.name == "away":
+            reasons.append(it.state.reason)
+            away.set()
+        elif it.latest is not None:
+            shapes.append(it.latest.image.shape)
+        return len(shapes) > 1 and shapes[-1] != shapes[0]
+
+    with streaming(first, second) as address:
+        watcher = watcher_of(Video(address, patience=60_000))
+        wait_for(watcher, twice)
+        watcher.close()
+    assert reasons == [f"{address} stopped sending after 5 frames"]
+    assert (shapes[0], shapes[-1]) == ((120, 160, 3), (240, 320, 3))
+    assert watcher.latest.found.names == ("ball",)
 
 
 def test_frames_that_come_too_fast_are_left_out(watcher_of):

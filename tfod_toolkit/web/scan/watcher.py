@@ -97,7 +97,7 @@ class Watcher:
         self._next: tuple[Any, float] | None = None
         self._changed = threading.Condition()
         self._ended = threading.Event()
-        self._read_all = False
+        self._gone: State | None = None
         self._threads = [
             threading.Thread(target=each, daemon=True) for each in (self._read, self._look)
         ]
@@ -141,41 +141,42 @@ class Watcher:
                         return
                     self._put(item)
             if not self.source.live:
-                self._finish(reason or "the video is over")
+                self._stopped(State("over", reason or "the video is over"))
                 return
-            self._away(reason or "the source has ended")
+            self._stopped(State("away", reason or "the source has ended"))
             self._ended.wait(pause)
             pause = min(2 * pause, AGAIN_AT_MOST)
 
     def _put(self, picture: Picture) -> None:
         with self._changed:
-            self._next = (picture.image, time.time())
+            self._next, self._gone = (picture.image, time.time()), None
             self._changed.notify_all()
 
-    def _finish(self, reason: str) -> None:
+    def _stopped(self, state: State) -> None:
+        """Have it told that no frame comes, once the last one has been looked at."""
         with self._changed:
-            self._read_all = True
-            self._over = State("over", reason)
+            self._gone = state
             self._changed.notify_all()
-
-    def _away(self, reason: str) -> None:
-        self.sightings.end_all()
-        self._set(State("away", reason))
 
     def _look(self) -> None:
         number = 0
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._next or self._read_all or self._ended.is_set())
+                self._changed.wait_for(lambda: self._next or self._gone or self._ended.is_set())
                 taken, self._next = self._next, None
+                gone = None
+                if taken is None:
+                    gone, self._gone = self._gone, None
             if self._ended.is_set():
                 return
-            if taken is None:
+            if taken is not None:
+                number += 1
+                self._see(number, *taken)
+            elif gone is not None:
                 self.sightings.end_all()
-                self._set(self._over)
-                return
-            number += 1
-            self._see(number, *taken)
+                self._set(gone)
+                if gone.name == "over":
+                    return
 
     def _see(self, number: int, image: Any, when: float) -> None:
         began = time.perf_counter()
