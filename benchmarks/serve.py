@@ -1,11 +1,13 @@
 """The service under 8 clients, and under pictures that are none.
 
-python -m benchmarks serve     (TFOD_SECONDS: how long the clients ask, 300 unless said)
+python -m benchmarks serve     (TFOD_SECONDS: how long the clients ask, 300 unless said;
+TFOD_MALFORMED: how many such pictures, 500)
 """
 
 from __future__ import annotations
 
 import http.client
+import io
 import os
 import random
 import re
@@ -13,12 +15,14 @@ import statistics
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.predict import lines_of, model_for, pictures
 from benchmarks.programs import PROJECT, timed, toolkit, work_folder
 
-CLIENTS, SECONDS, MALFORMED = 8, float(os.environ.get("TFOD_SECONDS", "300")), 500
+CLIENTS, SECONDS = 8, float(os.environ.get("TFOD_SECONDS", "300"))
+MALFORMED = int(os.environ.get("TFOD_MALFORMED", "500"))
 
 
 class Server:
@@ -32,7 +36,20 @@ class Server:
         assert found, "the service did not begin"
         self.port = int(found[1])
 
-    def post(self, connection: http.client.HTTPConnection, body: bytes) -> int:
+    def asked(self, body: bytes | Iterator[bytes]) -> tuple[object, float]:
+        """The status of a request on a connection of its own, and its seconds."""
+        began = time.monotonic()
+        status: object
+        connection = self.connect()
+        try:
+            status = self.post(connection, body)
+        except OSError as error:
+            status = type(error).__name__
+        finally:
+            connection.close()
+        return status, time.monotonic() - began
+
+    def post(self, connection: http.client.HTTPConnection, body: bytes | Iterator[bytes]) -> int:
         """The status of a request to detect."""
         connection.request("POST", "/v1/detect", body, {"Content-Type": "image/jpeg"})
         answer = connection.getresponse()
@@ -43,10 +60,14 @@ class Server:
         """A connection that is kept."""
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
 
-    def megabytes(self) -> float:
-        """Resident memory."""
+    def forget_peak(self) -> None:
+        """Have ``VmHWM`` begin from now."""
+        Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
+
+    def megabytes(self, what: str = "VmRSS") -> float:
+        """Resident memory, or at most so far (``VmHWM``)."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1024
+        return int(re.findall(rf"{what}:\s+(\d+)", status)[0]) / 1024
 
     def processor(self) -> float:
         """Seconds of processors used so far."""
@@ -95,16 +116,38 @@ def load(server: Server, photographs: list[bytes]) -> None:
     )
 
 
-def malformed(photograph: bytes, chooser: random.Random) -> bytes:
+def bombs(photograph: bytes) -> list[bytes]:
+    """Real pictures and bodies that are too much, and unusual ones cut off."""
+    from PIL import Image
+
+    from tests.web import bad_uploads as bad
+
+    image = Image.open(io.BytesIO(photograph)).convert("RGB")
+    cmyk = io.BytesIO()
+    image.convert("CMYK").save(cmyk, "JPEG")
+    wide = io.BytesIO()
+    Image.new("I;16", (2000, 2000), 40_000).save(wide, "PNG")
+    return [
+        bad.png(20_000, 20_000, 8, 2),
+        bad.png(7_000, 7_000, 16, 6),
+        bad.text_bomb(500),
+        bad.profile_bomb(500),
+        bad.scans(4_000, 4_000, 2_000),
+        bad.bmp_of_runs(3_000, 3_000),
+        *(bad.animated([image, image], kind)[:5_000] for kind in ("GIF", "PNG", "WEBP", "TIFF")),
+        cmyk.getvalue()[:9_000],
+        wide.getvalue()[:500],
+    ]
+
+
+def malformed(photograph: bytes, real: list[bytes], chooser: random.Random) -> bytes:
     """Something that is no good picture."""
-    big = (20_000).to_bytes(4, "big")
-    png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + big + big + b"\x08\x02\0\0\0" + bytes(4) + bytes(999)
     kinds = [
+        *(lambda data=data: data for data in real),
         lambda: photograph[: chooser.randrange(1, len(photograph) * 9 // 10)],
         lambda: chooser.randbytes(chooser.randrange(1, 100_000)),
         lambda: b"<html><body>404</body></html>" * chooser.randrange(1, 99),
         lambda: b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"></svg>',
-        lambda: png,
         lambda: b"",
         lambda: bytes(30_000_000),
         lambda: photograph[:2] + chooser.randbytes(2000),
@@ -116,21 +159,65 @@ def malformed(photograph: bytes, chooser: random.Random) -> bytes:
 
 def abuse(server: Server, photograph: bytes) -> None:
     """Hundreds of uploads that are none, each followed by one that is."""
-    chooser, wrong, statuses = random.Random(0), 0, {}
-    before = server.megabytes()
-    for _ in range(MALFORMED):
-        status: object
-        try:
-            status = server.post(server.connect(), malformed(photograph, chooser))
-        except OSError as error:  # a refusal may come before all is sent
-            status = type(error).__name__
+    chooser, real = random.Random(0), bombs(photograph)
+    usual = [server.asked(photograph)[1] for _ in range(100)]
+    before, statuses, refusals, nexts = server.megabytes(), {}, [], []
+    server.forget_peak()
+    for number in range(MALFORMED):
+        status, seconds = server.asked(
+            huge() if number % 50 == 0 else malformed(photograph, real, chooser)
+        )
         statuses[status] = statuses.get(status, 0) + 1
-        wrong += server.post(server.connect(), photograph) != 200
+        refusals.append(seconds)
+        good, seconds = server.asked(photograph)
+        assert good == 200, good
+        nexts.append(seconds)
     print(
-        f"  {MALFORMED} malformed uploads: {statuses}; {wrong} good ones after them refused; "
-        f"memory {before:.0f} to {server.megabytes():.0f} MB",
+        f"  {MALFORMED} malformed uploads, one after another: {statuses}; refused in "
+        f"{spread(refusals)}; the next good one in {spread(nexts)}, without them "
+        f"{spread(usual)}; memory {before:.0f} to {server.megabytes():.0f} MB, at most "
+        f"{server.megabytes('VmHWM'):.0f}",
         flush=True,
     )
+
+
+def siege(server: Server, photograph: bytes) -> None:
+    """The same from eight clients at once, while another asks for what is good."""
+    real, ended, statuses = bombs(photograph), threading.Event(), {}
+    before = server.megabytes()
+    server.forget_peak()
+
+    def besieger(number: int) -> None:
+        chooser = random.Random(number)
+        while not ended.is_set():
+            status, _ = server.asked(malformed(photograph, real, chooser))
+            statuses[status] = statuses.get(status, 0) + 1
+
+    threads = [threading.Thread(target=besieger, args=(number,)) for number in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    good = [server.asked(photograph) for _ in range(200)]
+    ended.set()
+    for thread in threads:
+        thread.join()
+    print(
+        f"  {CLIENTS} clients that send nothing else: {statuses}; 200 good ones meanwhile: "
+        f"{sum(status == 200 for status, _ in good)} answered, in "
+        f"{spread([seconds for _, seconds in good])}; memory {before:.0f} to "
+        f"{server.megabytes():.0f} MB, at most {server.megabytes('VmHWM'):.0f}",
+        flush=True,
+    )
+
+
+def huge() -> Iterator[bytes]:
+    """A body of 500 MB."""
+    return (bytes(1 << 20) for _ in range(500))
+
+
+def spread(seconds: list[float]) -> str:
+    """The middle of some times, and the longest but for one in a hundred."""
+    high = statistics.quantiles(seconds, n=100)[98]
+    return f"{statistics.median(seconds) * 1000:.0f} ms (p99 {high * 1000:.0f})"
 
 
 def main() -> None:
@@ -144,6 +231,7 @@ def main() -> None:
     try:
         load(server, photographs)
         abuse(server, photographs[0])
+        siege(server, photographs[0])
     finally:
         server.close()
     print(f"  `tfod predict` on the same pictures: {lines_of(command)[1]:.1f} a second")
