@@ -23,18 +23,19 @@ def command(run: str, folder: Path | None, everything: bool, stack: Path, as_jso
     """
     from tfod_toolkit.cloud.prefix import Prefix
     from tfod_toolkit.cloud.session import s3_client
-    from tfod_toolkit.cloud.task import fetch, read_outputs
+    from tfod_toolkit.cloud.task import fetch, in_its_region, read_outputs
 
     outputs = read_outputs(stack)
     client = s3_client(region=outputs.region, profile=outputs.profile or None)
     root = f"s3://{outputs.artifacts_bucket}/{outputs.project}"
-    name = _name(client, root, run)
-    told = fetch(
-        Prefix(client, f"{root}/{name}"),
-        folder or Path("runs") / name,
-        everything=everything,
-        say=lambda text: click.echo(text, err=True),
-    )
+    with in_its_region(outputs):
+        name = _name(client, root, run)
+        told = fetch(
+            Prefix(client, f"{root}/{name}"),
+            folder or Path("runs") / name,
+            everything=everything,
+            say=lambda text: click.echo(text, err=True),
+        )
     if as_json:
         print_json({"run": name, "folder": str(told.folder), "files": told.files,
                     "bytes": told.bytes, "here": told.here})  # fmt: skip

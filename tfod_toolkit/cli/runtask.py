@@ -96,8 +96,10 @@ def command(
     from tfod_toolkit.cloud.task import (
         Cloud,
         Request,
+        check_free,
         check_gpus,
         check_name,
+        in_its_region,
         read_outputs,
     )
     from tfod_toolkit.zoo import find
@@ -110,7 +112,9 @@ def command(
     if check:
         _check(given, zoo_model, assignments, outputs)
     cloud = Cloud(outputs)
-    urls = _uploaded(cloud, given)
+    with in_its_region(outputs):
+        check_free(cloud, name, resume=resume)
+        urls = _uploaded(cloud, given)
     request = Request(
         run=name,
         records=urls["records"],

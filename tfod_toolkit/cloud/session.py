@@ -26,6 +26,23 @@ _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRef
 _REFUSED = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "AuthFailure")
 _ELSEWHERE = ("PermanentRedirect", "301", "AuthorizationHeaderMalformed", "307")
 
+#: Of any service of AWS's: calls come too fast; it fails itself.
+_BUSY = (
+    "ThrottlingException",
+    "Throttling",
+    "ThrottledException",
+    "TooManyRequestsException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "SlowDown",
+    "503",
+)
+_FAILING = ("InternalFailure", "InternalError", "ServerException", "ServiceUnavailable", "500")
+
+
+class ElsewhereError(ConfigError):
+    """A bucket is in another region than it was asked for in."""
+
 
 def s3_client(
     *,
@@ -107,9 +124,28 @@ def explained(where: str, error: Exception) -> TfodError:
         _credentials(where, code, error)
         or _missing(where, code)
         or _setting(where, code, error)
+        or busy(where, code, error)
         or _silence(where, error)
         or UnavailableError(f"{where}: {error}", "try again later")
     )
+
+
+def busy(where: str, code: str, error: Exception) -> UnavailableError | None:
+    """What AWS's own troubles, and being asked too often, mean for ``where``."""
+    response = getattr(error, "response", None) or {}
+    message = str(response.get("Error", {}).get("Message") or "")
+    said = f"{code}: {message}" if message else code
+    if code in _BUSY:
+        return UnavailableError(
+            f"{where}: AWS is asked too often ({said})",
+            "wait a minute, and try again; what others ask in the account counts, too",
+        )
+    if code in _FAILING:
+        return UnavailableError(
+            f"{where}: AWS itself fails ({said})",
+            "try again in some minutes; https://health.aws.amazon.com says what is known",
+        )
+    return None
 
 
 def error_code(error: BaseException | None) -> str:
@@ -172,7 +208,7 @@ def _setting(where: str, code: str, error: Exception) -> TfodError | None:
         )
     region = _answer_header(error, "x-amz-bucket-region") or _named_region(error)
     if code in _ELSEWHERE or (code == "400" and region):
-        return ConfigError(
+        return ElsewhereError(
             f"{where}: the bucket {_bucket(where)} is in {region or 'another region'}",
             f"use --region {region}" if region else "name its region with --region",
         )

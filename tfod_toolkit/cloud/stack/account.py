@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from tfod_toolkit.cloud.session import busy
 from tfod_toolkit.cloud.stack.diagnostics import CLOCK, LOG_IN, SET_CLOCK
 from tfod_toolkit.errors import ConfigError, DeniedError, TfodError, UnavailableError
 
@@ -283,9 +284,13 @@ def explained(where: str, error: Exception) -> TfodError:
         )
     if code in _DENIED:
         called = str(getattr(error, "operation_name", "it"))
-        return DeniedError(f"{where}: {called} is not allowed", f"ask for {called} on {where}")
-    return _credentials_fault(where, code, error) or UnavailableError(
-        f"{where}: {error}", "check the network and the region; try again"
+        named = re.search(r"not authorized to perform: ([a-z0-9-]+:\w+)", str(error))
+        asked = named[1] if named else called
+        return DeniedError(f"{where}: {called} is not allowed", f"ask for {asked} on {where}")
+    return (
+        _credentials_fault(where, code, error)
+        or busy(where, code, error)
+        or UnavailableError(f"{where}: {error}", "check the network and the region; try again")
     )
 
 

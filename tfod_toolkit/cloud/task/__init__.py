@@ -1,5 +1,6 @@
 """Runs in the cloud: started once, watched, stopped, paid for and brought home."""
 
+from tfod_toolkit.cloud.task.artifacts import in_its_region
 from tfod_toolkit.cloud.task.costs import (
     AttemptCost,
     HourPrice,
@@ -14,6 +15,7 @@ from tfod_toolkit.cloud.task.runs import Cloud, Run, chosen
 from tfod_toolkit.cloud.task.start import (
     CAPACITIES,
     Request,
+    check_free,
     check_gpus,
     check_name,
     start,
@@ -46,6 +48,7 @@ __all__ = [
     "Uploads",
     "Watch",
     "attempts",
+    "check_free",
     "check_gpus",
     "check_name",
     "chosen",
@@ -56,6 +59,7 @@ __all__ = [
     "facts",
     "fetch",
     "hour_prices",
+    "in_its_region",
     "read_outputs",
     "stage",
     "start",

@@ -13,6 +13,7 @@ from typing import Any
 from tfod_toolkit.cloud.prefix import Prefix
 from tfod_toolkit.cloud.session import error_code, s3_client
 from tfod_toolkit.cloud.stack.costs import type_price
+from tfod_toolkit.cloud.task.artifacts import runs_there
 from tfod_toolkit.cloud.task.runs import AGAIN, Cloud, Run, run_name
 from tfod_toolkit.cloud.task.tasks import GROUP, TRAINER
 from tfod_toolkit.errors import ConfigError, MissingInputError, UnavailableError, UsageError
@@ -147,6 +148,16 @@ def overrides(request: Request, deadline: datetime | None = None) -> dict[str, A
             "put what --set says into a file for --override",
         )
     return found
+
+
+def check_free(cloud: Cloud, name: str, *, resume: bool = False) -> None:
+    """Refuse a run's name that is in use, before anything is sent; the start asks again.
+
+    Raises:
+        UsageError: it is.
+        TfodError: AWS refuses.
+    """
+    _number(cloud, name, resume=resume)
 
 
 def start(cloud: Cloud, request: Request, *, resume: bool = False) -> Run:
@@ -284,12 +295,9 @@ def _next_number(name: str, names: Iterable[str]) -> int:
 
 
 def _has_artifacts(cloud: Cloud, name: str) -> bool:
-    bucket = cloud.outputs.artifacts_bucket
-    with cloud.asking(f"s3://{bucket}"):
-        told = cloud.client("s3").list_objects_v2(
-            Bucket=bucket, Prefix=f"{cloud.outputs.project}/{name}/", MaxKeys=1
-        )
-    return bool(told.get("KeyCount") or told.get("Contents"))
+    outputs = cloud.outputs
+    client = s3_client(region=outputs.region, profile=outputs.profile or None)
+    return name in runs_there(client, f"s3://{outputs.artifacts_bucket}/{outputs.project}", name)
 
 
 def _date(answer: Any) -> datetime | None:
