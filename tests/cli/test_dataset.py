@@ -288,4 +288,4 @@ def test_annotations_without_their_images(voc):
     (voc.folder / "JPEGImages").rename(voc.folder / "Annotations" / "pictures")
     result = run("check", folder)
     assert isinstance(result.exception, BadDataError)
-    assert result.exception.hint.startswith("correct them; --fix OUT repairs")
+    assert result.exception.hint.startswith("correct these files and check again")

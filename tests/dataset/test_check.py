@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import json
 import struct
 import zlib
 from pathlib import Path
@@ -10,11 +12,12 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageEnhance
 
-from tests.dataset.checking import add, checked, found, photo, sound
+from tests.dataset.checking import add, checked, coco, found, photo, sound
 from tests.dataset.reading import of_kind
 from tests.dataset.voc_dataset import Voc, encoded, picture, voc_object, voc_xml
-from tfod_toolkit.dataset import Sample
+from tfod_toolkit.dataset import LabelMap, Sample, write_label_map
 from tfod_toolkit.dataset.edit import repair
+from tfod_toolkit.dataset.export import ExportSettings, export_index
 from tfod_toolkit.dataset.findings import KINDS
 from tfod_toolkit.dataset.index import Source, indexed
 
@@ -80,6 +83,15 @@ def test_an_image_that_is_not_there(voc):
     (finding,) = found(checked(voc.folder), "image-missing")
     said = f"{voc.annotation('image03')}: names the image image03.jpg, which is not there"
     assert finding == said
+
+
+@pytest.mark.parametrize("depth", ["decoded", "listed"])
+def test_a_link_to_an_image_that_is_not_there(voc, depth):
+    gone = voc.folder.parent / "gone.jpg"
+    voc.image("image03").unlink()
+    voc.image("image03").symlink_to(gone)
+    (finding,) = found(checked(voc.folder, depth), "image-missing")
+    assert finding == f"{voc.image('image03')}: is a link to {gone}, which is not there"
 
 
 def test_a_size_that_is_not_the_pictures(voc):
@@ -323,3 +335,43 @@ def test_a_dataset_without_any_annotation_is_no_sound_one(tmp_path, records):
     report = checked(tmp_path)
     assert found(report, "dataset-empty") == [f"{tmp_path}: holds no annotation that can be used"]
     assert report.count("error") == 1
+
+
+def test_a_mask_of_another_size_than_its_picture(tmp_path):
+    path = coco(tmp_path, (1, "cat"))
+    said = json.loads(path.read_text())
+    sizes = ([72, 96], [48, 64])
+    for one, size in zip(said["annotations"], sizes, strict=False):
+        one["segmentation"] = {"size": size, "counts": [0, size[0] * size[1]]}
+    path.write_text(json.dumps(said))
+    assert found(checked(tmp_path, "listed"), "mask-unreadable") == [
+        f"{path}: image 1.jpg, annotation 2: its mask has 64x48 pixels; the image has 96x72"
+    ]
+
+
+@pytest.fixture
+def records(voc, tmp_path) -> Path:
+    with indexed(Source(voc.folder)) as index:
+        export_index(index, tmp_path / "records", ExportSettings("records"))
+    return tmp_path / "records"
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (("cat", "cow"), "has no class 'dog', which records beside it name"),
+        (("cow", "dog", "cat"), "gives 'cat' id 3, which is 1 in records beside it"),
+    ],
+)
+def test_records_whose_label_map_is_another(records, names, says):
+    label_map = records / "classes.pbtxt"
+    write_label_map(label_map, LabelMap.of(names))
+    assert found(checked(records), "class-unknown") == [f"{label_map}: {says}"]
+
+
+def test_records_that_are_compressed(records):
+    path = records / "testing.record"
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    assert found(checked(records), "annotation-unreadable") == [
+        f"{path}: is compressed by gzip: unpack it"
+    ]

@@ -321,9 +321,10 @@ def _plain_progress(what: str) -> Callable[[int, int], None]:
 
 def note_lines(notes: Iterable[Note]) -> Iterator[str]:
     """One line for each kind of note, with the first files that it is about."""
-    kinds: dict[str, list[Path]] = {}
+    kinds: dict[str, dict[Path, None]] = {}
     for note in notes:
-        kinds.setdefault(note.text, []).append(note.path)
-    for text, paths in kinds.items():
+        kinds.setdefault(note.text, {})[note.path] = None
+    for text, found in kinds.items():
+        paths = [*found]
         more = f" (and {len(paths) - 3:,} more)" if len(paths) > 3 else ""
         yield f"{', '.join(map(str, paths[:3]))}{more}: {text}"

@@ -123,7 +123,7 @@ def check_index(
     look(index, options.depth, progress)
     index.say(_classes(index))
     index.say(_ids(index))
-    if not index.count():
+    if not index.count() and next(index.faults(), None) is None:
         reason = "holds no annotation that can be used"
         index.say([Fault(source, reason, code="dataset-empty")])
     index.say(_exact(index))

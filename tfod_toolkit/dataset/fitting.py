@@ -67,8 +67,7 @@ def fit(sample: Sample, settings: FitSettings) -> tuple[Fitted | None, list[Faul
         code = "size-mismatch" if "is made for an image of" in error.message else error_code(error)
         return None, [Fault(sample.image, reason_of(error, sample), code=code)]
     except OSError as error:
-        reason = f"cannot be read: {error.strerror}"
-        return None, [Fault(sample.image, reason, code="image-unreadable")]
+        return None, [unread(sample, error)]
     except MemoryError:
         reason = "is too large for this machine"
         return None, [Fault(sample.image, reason, code="image-bomb")]
@@ -100,6 +99,15 @@ def image_bytes(sample: Sample) -> bytes:
 
     path, offset = sample.record
     return parse_example(read_record_at(path, offset), str(path)).image
+
+
+def unread(sample: Sample, error: OSError) -> Fault:
+    """What is said of an image whose file cannot be read."""
+    if sample.image.is_symlink() and not sample.image.exists():
+        reason = f"is a link to {sample.image.readlink()}, which is not there"
+        return Fault(sample.image, reason, code="image-missing")
+    reason = f"cannot be read: {error.strerror or error}"
+    return Fault(sample.image, reason, code="image-unreadable")
 
 
 def reason_of(error: BadDataError, sample: Sample) -> str:

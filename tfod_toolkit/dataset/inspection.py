@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tfod_toolkit.dataset.annotations import Annotation, Box, Fault, Note, Sample, unpack
 from tfod_toolkit.dataset.checks import box_fault
-from tfod_toolkit.dataset.fitting import error_code, image_bytes, reason_of
+from tfod_toolkit.dataset.fitting import error_code, image_bytes, reason_of, unread
 from tfod_toolkit.dataset.pixels import MOST_PIXELS
 from tfod_toolkit.errors import BadDataError
 
@@ -77,8 +77,7 @@ def inspected(number: int, sample: Sample, depth: str) -> Seen:
         code = "size-mismatch" if "is made for an image of" in str(error) else error_code(error)
         said.append(Fault(sample.image, reason_of(error, sample), code=code))
     except OSError as error:
-        reason = f"cannot be read: {error.strerror or error}"
-        said.append(Fault(sample.image, reason, code="image-unreadable"))
+        said.append(unread(sample, error))
     except MemoryError:
         said.append(Fault(sample.image, "is too large for this machine", code="image-bomb"))
     said += _boxes(sample, sample.size or size)
@@ -143,6 +142,10 @@ def _boxes(sample: Sample, size: tuple[int, int] | None) -> Iterator[Fault | Not
             odd = _small_or_large(one.box_px, size)
             if odd:
                 yield Fault(sample.source, odd[1], one.where, odd[0])
+        if one.mask is not None and one.mask.rle and size and one.mask.rle[:2] != size:
+            reason = "its mask has {}x{} pixels; the image has {}x{}"
+            reason = reason.format(*one.mask.rle[:2], *size)
+            yield Fault(sample.source, reason, one.where, "mask-unreadable")
     yield from _same_boxes(sample, sound)
 
 

@@ -43,7 +43,7 @@ class Reader:
                 for number, offset in enumerate(record_offsets(path), start=1):
                     yield Piece(f"{place}:{number}", (place, number, offset))
             except BadDataError as error:
-                yield Fault(path, _reason(error, path))
+                yield Fault(path, _packed(path) or _reason(error, path))
 
     def sample(
         self, key: str, pieces: Sequence[tuple[int, int, int]]
@@ -59,6 +59,7 @@ class Reader:
             reason = _reason(error, path).removeprefix(f"{where}: ").removeprefix(f"{where} ")
             yield Fault(path, reason, where)
             return
+        yield from self._renamed(example)
         name = example.filename or example.source_id or f"{number}.jpg"
         # Pictures of one name in several folders are told apart by what they are known by.
         if example.source_id.endswith(f"/{name}"):
@@ -103,6 +104,21 @@ class Reader:
                 keypoints=points[place] if points else (),
             )
 
+    def _renamed(self, example: Example) -> Iterator[Note]:
+        """What the label map says otherwise than the records, which then train another class."""
+        if self.map_path is None:
+            return
+        numbers = dict(zip(example.names, example.classes.tolist(), strict=False))
+        for name, number in numbers.items():
+            if name not in self.label_map:
+                text = f"has no class {name!r}, which records beside it name"
+            elif number and self.label_map.id_of(name) != number:
+                own = self.label_map.id_of(name)
+                text = f"gives {name!r} id {own}, which is {number} in records beside it"
+            else:
+                continue
+            yield Note(self.map_path, text, "class-unknown")
+
     def _name(self, number: int) -> str:
         if number not in self.label_map.names:
             said = self.map_path.name if self.map_path else "there is no label map, which"
@@ -138,6 +154,12 @@ def record_files_in(files: Files) -> Iterator[Path]:
         path = Path(name)
         if _NAME.search(path.name):
             yield path
+
+
+def _packed(path: Path) -> str:
+    """What is said of a file that is packed."""
+    with path.open("rb") as file:
+        return "is compressed by gzip: unpack it" if file.read(2) == b"\x1f\x8b" else ""
 
 
 def _reason(error: Exception, path: Path) -> str:
