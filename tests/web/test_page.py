@@ -78,6 +78,18 @@ def listed(browser):
     return [item.text.split("\n") for item in browser.find_elements("css selector", "#found li")]
 
 
+def fits(browser, width):
+    """Whether nothing of a page lies beside a window as narrow as a telephone's."""
+    size = browser.get_window_size()
+    command = "Emulation.setDeviceMetricsOverride"
+    words = {"width": width, "height": 700, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd(command, words)
+    wide = browser.execute_script("return document.scrollingElement.scrollWidth")
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert browser.get_window_size() == size
+    return wide <= width
+
+
 def give(browser, path):
     browser.find_element("id", "file").send_keys(str(path))
 
@@ -108,6 +120,14 @@ def test_a_picture_is_shown_with_what_is_in_it(page, photo):
     assert (red, green, blue) == (10, 132, 255)  # the ball's colour, on the box's lower edge
 
 
+def test_the_pages_fit_a_narrow_window(page, photo, address):
+    give(page, photo)
+    until(page, lambda: listed(page) == [["ball", "90%"]])
+    assert fits(page, 360)
+    page.get(f"{address}docs")
+    assert fits(page, 360)
+
+
 def test_threshold_and_classes_choose_without_another_call(page, photo):
     give(page, photo)
     until(page, lambda: len(listed(page)) == 1)
@@ -132,7 +152,7 @@ def test_what_is_no_picture_is_said_and_the_next_one_works(page, photo, tmp_path
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"<html>")
     give(page, broken)
-    until(page, lambda: "not a picture" in text(page, "error"))
+    until(page, lambda: text(page, "error") == "broken.jpg is not a picture that can be shown.")
     give(page, photo)
     until(page, lambda: listed(page) == [["ball", "90%"]])
     assert not page.find_element("id", "error").is_displayed()

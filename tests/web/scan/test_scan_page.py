@@ -16,7 +16,7 @@ from PIL import Image
 from tests.conftest import tfod
 from tests.prediction.test_videos import film
 from tests.web.test_page import browser as browser  # noqa: PLC0414 -- a fixture
-from tests.web.test_page import listed, text, until
+from tests.web.test_page import fits, listed, text, until
 from tfod_toolkit.prediction.videos import Video
 from tfod_toolkit.web.scan.rules import Rule
 from tfod_toolkit.web.scan.service import ScanSettings, create_scan_app
@@ -126,9 +126,9 @@ def page(browser, app_of):
 
 
 def test_the_page_shows_what_is_seen_logs_it_and_keeps_a_frame(page, tmp_path):
-    until(page, lambda: text(page, "status") == "Over")
+    until(page, lambda: text(page, "status") == "The video is over")
     assert text(page, "name") == "the door"
-    assert "the video is over" in text(page, "error")
+    assert not page.find_element("id", "error").is_displayed()  # it is no fault
     assert listed(page) == [["ball", "90%"]]
     blue = page.execute_script(
         "const it = document.getElementById('canvas');"
@@ -137,6 +137,7 @@ def test_the_page_shows_what_is_seen_logs_it_and_keeps_a_frame(page, tmp_path):
         " count += all[i] === 10 && all[i + 1] === 132 && all[i + 2] === 255; return count"
     )
     assert blue > 100  # the ball's box
+    assert fits(page, 360)
     (row,) = page.find_elements("css selector", "#sightings tr")
     assert row.text.startswith("ball ")
     assert "ball for 0 s: true" in text(page, "rules")

@@ -37,7 +37,7 @@ def wait_for(watcher, true):
 def test_a_video_is_watched_to_its_end(watcher_of, log, tmp_path):
     watcher = watcher_of(Video(str(film(tmp_path / "film.avi", 5, 50))))
     wait_for(watcher, lambda it: it.state.name == "over")
-    assert watcher.state.reason == "the video is over"
+    assert watcher.state.reason == ""
     newest = watcher.latest
     assert newest.found.names == ("ball",)
     assert watcher.frame(newest.number) is newest

@@ -77,7 +77,7 @@ async function look(blob) {
     show();
   } catch (error) {
     if (call !== state.call) return;
-    fail(error instanceof DOMException ? "This file is not a picture that can be shown."
+    fail(error instanceof DOMException ? `${blob.name || "This"} is not a picture that can be shown.`
       : error instanceof TypeError ? "The service does not answer." : error.message);
   }
 }

@@ -1,7 +1,7 @@
 "use strict";
 const $ = (id) => document.getElementById(id);
 const state = { frame: null, classes: new Map(), held: false, changes: -1 };
-const WORDS = { starting: "Waiting for the first frame", live: "Live", away: "Away", over: "Over" };
+const WORDS = { starting: "Waiting for the first frame", live: "Live", away: "Away", over: "The video is over" };
 
 function color(found) { return state.classes.get(found.class)?.color ?? "#0a84ff"; }
 

@@ -141,7 +141,7 @@ class Watcher:
                         return
                     self._put(item)
             if not self.source.live:
-                self._stopped(State("over", reason or "the video is over"))
+                self._stopped(State("over", reason))
                 return
             self._stopped(State("away", reason or "the source has ended"))
             self._ended.wait(pause)
