@@ -320,6 +320,7 @@ def test_a_dataset_is_cut(two, tmp_path):
     for words, says in (
         ("train=0.6,test=0.2", "add up to 0.8, not 1"),
         ("train", "'train' is not a split's name"),
+        ("a/b=0.5,c=0.5", "a split cannot be called 'a/b': files are called so"),
     ):
         with pytest.raises(UsageError, match=says):
             parts_of(words)

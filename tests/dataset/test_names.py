@@ -177,3 +177,17 @@ def test_they_are_named_whatever_the_terminal_can_show(voc, tmp_path):
         assert done.returncode == 65, done.stderr
         assert "Traceback" not in done.stderr
         assert "été.jpg: is empty (0 bytes)" in done.stdout
+
+
+def test_control_characters_which_xml_cannot_hold_are_lost_and_said(tmp_path):
+    source = tmp_path / "in"
+    source.mkdir()
+    (source / "one.jpg").write_bytes(encoded(picture()))
+    (source / "labels.csv").write_text(
+        "filename,width,height,class,xmin,ymin,xmax,ymax\none.jpg,64,48,a\x01\x1fb,1,2,30,40\n"
+    )
+    with indexed(Source(source)) as index:
+        report = export_index(index, tmp_path / "voc", ExportSettings("voc"))
+    (note,) = report.notes
+    assert note.text.startswith("lost control characters in the class of 1 annotations")
+    assert content(tmp_path / "voc") == {"one.jpg": (set(), [("ab", (2, 1, 40, 30))])}

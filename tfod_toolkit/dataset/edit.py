@@ -279,6 +279,10 @@ def parse_parts(words: str) -> dict[str, float]:
             part = -1.0
         if not sign or not name.strip() or not 0 < part <= 1 or name.strip() in parts:
             raise UsageError(f"{word!r} is not a split's name and its part", hint)
+        if not name.strip().isprintable() or "/" in name or "\\" in name:
+            raise UsageError(
+                f"a split cannot be called {name.strip()!r}: files are called so", hint
+            )
         parts[name.strip().lower()] = part
     if abs(sum(parts.values()) - 1) > 1e-6:
         raise UsageError(f"the parts add up to {sum(parts.values()):g}, not 1", hint)

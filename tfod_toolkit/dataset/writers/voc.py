@@ -5,6 +5,7 @@ A crowd, for which VOC has no place, is said by an element ``<crowd>``.
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Iterable
@@ -17,6 +18,8 @@ from tfod_toolkit.dataset.writers import Entry, plain
 
 #: Numbers of instances that a grey mask has room for; 255 is VOC's border.
 _MOST = 254
+#: What XML cannot hold.
+_UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass
@@ -48,6 +51,7 @@ class Writer:
         ET.SubElement(root, "segmented").text = str(int(bool(entry.masks)))
         for one in entry.annotations:
             _object(root, one)
+            self.lost["control characters in the class"] += bool(_UNFIT.search(one.name))
             self.lost["keypoints"] += bool(one.keypoints)
         ET.indent(root)
         path = self.folder / "Annotations" / f"{entry.stem}.xml"
@@ -90,8 +94,8 @@ class Writer:
 
 def _object(root: ET.Element, one: Annotation) -> None:
     element = ET.SubElement(root, "object")
-    ET.SubElement(element, "name").text = one.name
-    ET.SubElement(element, "pose").text = one.view or "Unspecified"
+    ET.SubElement(element, "name").text = _UNFIT.sub("", one.name)
+    ET.SubElement(element, "pose").text = _UNFIT.sub("", one.view) or "Unspecified"
     ET.SubElement(element, "truncated").text = str(int(one.truncated))
     ET.SubElement(element, "difficult").text = str(int(one.difficult))
     if one.is_crowd:
