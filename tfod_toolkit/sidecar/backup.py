@@ -230,12 +230,12 @@ class Backup:
 
     def _check_all(self, found: Scan | None, unsaved: list[str]) -> None:
         reasons = _lacking(found) if found else []
-        unreadable = found.unreadable if found else {}
-        reasons += [f"{name} cannot be read: {reason}" for name, reason in unreadable.items()]
-        if unsaved or unreadable:
+        refused = found.refused if found else {}
+        reasons += [f"{name} {reason}" for name, reason in refused.items()]
+        if unsaved or refused:
             why = f" ({'; '.join(reasons)})" if reasons else ""
             raise BadDataError(
-                f"not in S3: {_listed(unsaved or list(unreadable))}{why}",
+                f"not in S3: {_listed([*unsaved, *refused])}{why}",
                 "put right what the lines above name, and start the sidecar again",
             )
 
@@ -253,8 +253,8 @@ class Backup:
         if found is None:
             self._say_once(f"waiting for {self.settings.folder}")
         else:
-            for name, reason in found.unreadable.items():
-                self._say_once(f"{name} cannot be read: {reason}")
+            for name, reason in found.refused.items():
+                self._say_once(f"{name} {reason}")
             self._say_if_they_last(_lacking(found))
         self.planner.observe(found)
         if found is not None:

@@ -15,6 +15,9 @@ from tfod_toolkit.sidecar.states import STATE_FILE, State, parse_state
 _UNFINISHED = ("*.tmp", "*.tmp[0-9a-f]*", "*.tempstate*", "*.new", "*.part", "checkpoint.tmp*")
 _UNFINISHED_FOLDERS = ("*_temp", "__pycache__")
 _PIECE = re.compile(r"^(?P<name>.+)\.(?:index|meta|data-(?P<shard>\d{5})-of-(?P<count>\d{5}))$")
+#: Control characters, which S3's XML cannot hold, and bytes that are no UTF-8.
+_NO_KEY = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+_NO_NAME = "cannot be kept: its name has characters that no key in S3 may have"
 _SAVED_MODEL = "saved_model.pb"
 EXPORTED = "exported_model"
 
@@ -88,14 +91,14 @@ class Scan:
         series: folders of checkpoints by their key.
         plain: keys of files that are no part of a checkpoint.
         exported: keys of the files of each exported model, by its folder.
-        unreadable: folders and files that cannot be read, with the reason.
+        refused: what is wrong with folders and files that cannot be kept.
     """
 
     files: dict[str, File] = field(default_factory=dict)
     series: dict[str, Series] = field(default_factory=dict)
     plain: list[str] = field(default_factory=list)
     exported: dict[str, list[str]] = field(default_factory=dict)
-    unreadable: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
 
 
 def scan(root: Path, excluded: tuple[str, ...] = ()) -> Scan | None:
@@ -117,9 +120,14 @@ def scan(root: Path, excluded: tuple[str, ...] = ()) -> Scan | None:
 
 def _look(root: Path, excluded: tuple[str, ...]) -> Scan:
     found = Scan()
-    for key, file in _walk(root, "", found.unreadable):
-        if not any(fnmatch.fnmatch(key, pattern) for pattern in excluded):
+    for key, file in _walk(root, "", found.refused):
+        if not _excluded(key, excluded):
             found.files[key] = file
+    found.refused = {
+        name: reason
+        for name, reason in found.refused.items()
+        if not _excluded(name, excluded) and not _excluded(f"{name}/", excluded)
+    }
     for key in state_keys(found.files):
         folder, _ = _split(key)
         state = _read_state(root, folder, found)
@@ -128,6 +136,10 @@ def _look(root: Path, excluded: tuple[str, ...]) -> Scan:
     for key in sorted(found.files):
         _sort_in(key, found)
     return found
+
+
+def _excluded(key: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch.fnmatch(key, pattern) for pattern in patterns)
 
 
 def pieces_by_checkpoint(keys: Mapping[str, object], folder: str) -> dict[str, Checkpoint]:
@@ -146,21 +158,31 @@ def state_keys(keys: Mapping[str, object]) -> list[str]:
     ]
 
 
-def _walk(root: Path, below: str, unreadable: dict[str, str]) -> Iterator[tuple[str, File]]:
+def _walk(
+    root: Path, below: str, refused: dict[str, str], above: tuple[tuple[int, int], ...] = ()
+) -> Iterator[tuple[str, File]]:
+    """Files by key. Links are followed, but for those to a folder that is being walked."""
     try:
+        here = _inode((root / below).stat())
+        if here in above:
+            return
         entries = sorted(os.scandir(root / below), key=lambda entry: entry.name)
     except FileNotFoundError:
         return
     except OSError as error:
-        unreadable[below.rstrip("/") or str(root)] = error.strerror or str(error)
+        refused[below.rstrip("/") or str(root)] = _unreadable(error)
         return
     for entry in entries:
         if entry.name.startswith("."):
             continue
+        if _NO_KEY.search(entry.name):
+            name = _NO_KEY.sub(lambda found: ascii(found[0])[1:-1], entry.name)
+            refused[below + name] = _NO_NAME
+            continue
         try:
-            if entry.is_dir(follow_symlinks=False):
+            if entry.is_dir():
                 if not _matches(entry.name, _UNFINISHED_FOLDERS):
-                    yield from _walk(root, f"{below}{entry.name}/", unreadable)
+                    yield from _walk(root, f"{below}{entry.name}/", refused, (*above, here))
             elif entry.is_file() and not _matches(entry.name, _UNFINISHED):
                 facts = entry.stat()
                 yield (
@@ -169,13 +191,21 @@ def _walk(root: Path, below: str, unreadable: dict[str, str]) -> Iterator[tuple[
                         Path(entry.path),
                         facts.st_size,
                         facts.st_mtime_ns,
-                        (facts.st_dev, facts.st_ino),
+                        _inode(facts),
                     ),
                 )
         except FileNotFoundError:  # gone since it was listed
             continue
         except OSError as error:
-            unreadable[below + entry.name] = error.strerror or str(error)
+            refused[below + entry.name] = _unreadable(error)
+
+
+def _inode(facts: os.stat_result) -> tuple[int, int]:
+    return facts.st_dev, facts.st_ino
+
+
+def _unreadable(error: OSError) -> str:
+    return f"cannot be read: {error.strerror or error}"
 
 
 def _read_state(root: Path, folder: str, found: Scan) -> State | None:
@@ -185,7 +215,7 @@ def _read_state(root: Path, folder: str, found: Scan) -> State | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        found.unreadable[folder + STATE_FILE] = error.strerror or str(error)
+        found.refused[folder + STATE_FILE] = _unreadable(error)
         return None
     return parse_state(text, str((root / folder).absolute()))
 
