@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -57,7 +59,16 @@ def test_labels_may_be_others_of_as_many_classes(red_model, tmp_path):
     (found,) = Detector.load(red_model, labels).detect([scene()])
     assert found.names == ("sphere", "cube")
     labels.write_text('item { id: 1 name: "cube" }\n')
-    with pytest.raises(BadDataError, match=r"mine\.pbtxt has classes up to id 1, .* detects 2"):
+    with pytest.raises(
+        BadDataError, match=r"mine\.pbtxt has classes up to id 1, .* detects 2"
+    ) as e:
         Detector.load(red_model, labels)
+    assert e.value.hint.endswith(f"trained with: {red_model}/classes.pbtxt")
+    own = tmp_path / "model"
+    shutil.copytree(red_model, own)
+    shutil.copy(labels, own / "classes.pbtxt")
+    with pytest.raises(BadDataError) as e:
+        Detector.load(own)
+    assert e.value.hint.startswith("put back the label map that it was exported with")
     with pytest.raises(MissingInputError, match=r"no label map at .*absent"):
         Detector.load(red_model, tmp_path / "absent.pbtxt")

@@ -36,6 +36,9 @@ def test_an_unknown_class_is_named_with_what_was_meant():
     with pytest.raises(UsageError, match="no class 'Ball'") as error:
         Wish(classes=["Ball"]).check(["brick", "ball"])
     assert error.value.hint == "did you mean 'ball'?"
+    with pytest.raises(UsageError) as error:
+        Wish(classes=["wbc"]).check(["RBC", "WBC"])
+    assert error.value.hint == "did you mean 'WBC'?"
     with pytest.raises(UsageError, match="no class 'x'") as error:
         Wish(of_class={"x": 0.3}).check(["brick", "ball"])
     assert error.value.hint == "it has: brick, ball"

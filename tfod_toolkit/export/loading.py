@@ -132,7 +132,9 @@ def class_names(root: Path, labels: Path | None) -> dict[int, str]:
         raise BadDataError(
             f"{path} has classes up to id {label_map.num_classes}, but the model in {root} "
             f"detects {classes}",
-            f"use the label map that the model was trained with: {root / LABEL_MAP}",
+            f"use the label map that the model was trained with: {root / LABEL_MAP}"
+            if labels
+            else "put back the label map that it was exported with, or name it with --labels",
         )
     return dict(label_map.names)
 

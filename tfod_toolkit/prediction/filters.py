@@ -40,7 +40,8 @@ class Wish:
         known = list(names)
         for name in [*self.of_class, *self.classes]:
             if name not in known:
-                close = difflib.get_close_matches(name, known, 1)
+                close = [each for each in known if each.lower() == name.lower()]
+                close += difflib.get_close_matches(name, known, 1)
                 hint = f"did you mean {close[0]!r}?" if close else f"it has: {', '.join(known)}"
                 raise UsageError(f"the model has no class {name!r}", hint)
 
