@@ -268,6 +268,22 @@ class TestYolo:
         assert only(tmp_path).annotations[0].name == "0"
         assert "names no classes" in of_kind(tmp_path, Note)[0].text
 
+    def test_darknets_own_splits(self, tmp_path):
+        for stem in ("one", "two"):
+            image_at(tmp_path / "data" / "obj" / f"{stem}.jpg")
+            text_at(tmp_path / "data" / "obj" / f"{stem}.txt", self.LINE)
+        text_at(tmp_path / "data" / "obj.names", "chat\n")
+        lists = "classes = 1\ntrain = data/train.txt\nvalid = /home/me/data/test.txt\n"
+        text_at(tmp_path / "data" / "obj.data", lists + "names = data/obj.names\nbackup = x\n")
+        text_at(tmp_path / "data" / "train.txt", "data/obj/one.jpg\n")
+        text_at(tmp_path / "data" / "test.txt", "/home/me/data/obj/two.jpg\n")
+        one, two = of_kind(tmp_path, Sample)
+        assert (one.splits, two.splits) == (frozenset({"train"}), frozenset({"valid"}))
+        assert two.annotations[0].name == "chat"
+        (tmp_path / "data" / "obj.names").write_text("")
+        with pytest.raises(BadDataError, match=r"obj.names is empty"):
+            read(tmp_path)
+
     @pytest.mark.parametrize(
         ("line", "says"),
         [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.dataset.reading import read
+from tests.dataset.reading import of_kind, read
 from tests.dataset.voc_dataset import Voc, encoded, picture, voc_object, voc_xml
 from tfod_toolkit.dataset import Fault, Note, Sample
 from tfod_toolkit.dataset.formats import voc
@@ -234,3 +234,21 @@ def test_the_fast_way_of_reading_reads_what_the_xml_parser_reads(tmp_path, monke
     monkeypatch.setattr(voc, "plain_objects", lambda data: None)
     for data, found in zip(texts, fast, strict=True):
         assert found == read_(data), data
+
+
+@pytest.mark.parametrize("main", [False, True])
+def test_lists_for_segmentation_are_read_where_there_are_no_others(tmp_path, main):
+    dataset = Voc(tmp_path)
+    for stem in ("one", "two"):
+        dataset.add(stem)
+    lists = tmp_path / "ImageSets" / "Segmentation"
+    lists.mkdir(parents=True)
+    (lists / "train.txt").write_bytes(b"\xef\xbb\xbfone\r\n")
+    (lists / "val.txt").write_bytes(b"two\r\n")
+    if main:
+        dataset.list("test", "one", "two")
+    splits = {sample.image.stem: {*sample.splits} for sample in of_kind(tmp_path, Sample)}
+    if main:
+        assert splits == {"one": {"test"}, "two": {"test"}}
+    else:
+        assert splits == {"one": {"train"}, "two": {"val"}}

@@ -155,12 +155,8 @@ def _listed(files: Files) -> Iterator[tuple[str, str, str]]:
 
     Lists of one class (``dog_train.txt``) tell nothing new.
     """
-    for path in files.with_suffix(".txt"):
+    for path in _lists(files):
         split = path.stem.lower()
-        if "ImageSets" not in path.parts or split not in SPLIT_NAMES:
-            continue
-        if path.parent.name not in ("Main", "ImageSets"):
-            continue
         with path.open(encoding="utf-8-sig", errors="replace") as lines:
             for number_, line in enumerate(lines, start=1):
                 if listed := _listed_name(line, files):
@@ -168,6 +164,17 @@ def _listed(files: Files) -> Iterator[tuple[str, str, str]]:
     for name in files.names_with_suffix(".png"):
         if MASK_FOLDERS[0] in name and Path(name).parent.name == MASK_FOLDERS[0]:
             yield "mask", Path(name).stem, name
+
+
+def _lists(files: Files) -> list[Path]:
+    """The lists of images; those for segmentation where there are no others."""
+    found = [
+        path
+        for path in files.with_suffix(".txt")
+        if "ImageSets" in path.parts and path.stem.lower() in SPLIT_NAMES
+    ]
+    main = [path for path in found if path.parent.name in ("Main", "ImageSets")]
+    return main or [path for path in found if path.parent.name == "Segmentation"]
 
 
 def _listed_name(line: str, files: Files) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tfod_toolkit.dataset.formats.files import Files, base_name, split_path
-from tfod_toolkit.dataset.formats.parts import text_of
+from tfod_toolkit.dataset.formats.parts import Unreadable, text_of
 from tfod_toolkit.errors import BadDataError
 
 _SPLITS = ("train", "val", "valid", "test")
@@ -139,10 +139,29 @@ def _place(files: Files, found: Yaml, split: str, root: str, value: str) -> None
 
 
 def _darknet(files: Files) -> Yaml:
+    """What Darknet's ``obj.data`` says of splits, and the list of classes."""
+    found = Yaml()
+    for path in files.with_suffix(".data"):
+        pairs = (line.partition("=") for line in _lines(path))
+        said = {key.strip(): value.strip() for key, _, value in pairs}
+        if "train" in said:
+            found.path = path
+            for split in _SPLITS:
+                if said.get(split):
+                    _place(files, found, split, "", said[split])
+            break
     for path in files.with_suffix(".txt", ".names"):
         if base_name(path.name) in _NAMES:
-            lines = text_of(path)[0].splitlines()
-            names = {n: line for n, line in enumerate(lines) if line.strip()}
-            return Yaml(names=names, named=path.name)
+            found.names = {n: line for n, line in enumerate(_lines(path)) if line.strip()}
+            found.named = path.name
+            return found
     text = "names no classes (data.yaml, classes.txt): they are their numbers"
-    return Yaml(notes=[(files.folder, text, "note")])
+    found.notes.append((files.folder, text, "note"))
+    return found
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return text_of(path)[0].splitlines()
+    except Unreadable as error:
+        raise BadDataError(f"{path} {error}", "correct it and try again") from error
