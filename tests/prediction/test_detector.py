@@ -67,8 +67,8 @@ def test_labels_may_be_others_of_as_many_classes(red_model, tmp_path):
     own = tmp_path / "model"
     shutil.copytree(red_model, own)
     shutil.copy(labels, own / "classes.pbtxt")
-    with pytest.raises(BadDataError) as e:
+    with pytest.raises(BadDataError) as caught:
         Detector.load(own)
-    assert e.value.hint.startswith("put back the label map that it was exported with")
+    assert caught.value.hint.startswith("put back the label map that it was exported with")
     with pytest.raises(MissingInputError, match=r"no label map at .*absent"):
         Detector.load(red_model, tmp_path / "absent.pbtxt")
