@@ -50,12 +50,15 @@ def _show_hours(prices: list[HourPrice], as_json: bool) -> None:
 
 def _show_attempts(name: str, costs: list[AttemptCost], as_json: bool) -> None:
     known = [each.usd for each in costs if each.usd is not None]
-    total = sum(known) if len(known) == len(costs) else None
+    total = sum(known) if costs and len(known) == len(costs) else None
     if as_json:
         print_json({"run": name, "usd": total, "hours": sum(each.hours for each in costs),
                     "attempts": [{"task": each.task, "kind": each.kind, "type": each.type,
                                   "type_is_known": each.known_type, "hours": each.hours,
                                   "usd": each.usd} for each in costs]})  # fmt: skip
+        return
+    if not costs:
+        click.echo(f"AWS knows no attempt of {name} (any more), and so not what it cost")
         return
     rows = [("attempt", "kind", "type", "hours", "USD")]
     for number, each in enumerate(costs, 1):

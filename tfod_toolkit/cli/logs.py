@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tfod_toolkit.cli.cloud_options import Terminal, pause, show_end, stack_option, the_cloud
+
+if TYPE_CHECKING:
+    from tfod_toolkit.cloud.task import Run, Task
 
 
 @click.command("logs")
@@ -36,12 +40,50 @@ def command(run: str, follow: bool, containers: tuple[str, ...], as_json: bool, 
     if follow:
         watch = Watch(read_outputs(stack), found.name, shown, pause)
         return show_end(watch.until_end())
+    tasks = attempts(cloud, found)
     source = CloudWatch(cloud.client("logs"), cloud.outputs.log_group, pause)
-    for task in attempts(cloud, found):
+    silent = []
+    for number, task in enumerate(tasks, 1):
         follower = Follower(source, streams(task, containers or CONTAINERS))
+        empty = True
         for line in follower.end():
             shown.line(line.stream.split("/")[1], line)
+            empty = False
+        if empty:
+            silent.append(number)
+    _say_silence(found, tasks, silent, containers)
     return 0
+
+
+def _say_silence(
+    run: Run, tasks: list[Task], silent: list[int], containers: tuple[str, ...]
+) -> None:
+    """Say of which attempts there is no log, and why.
+
+    Raises:
+        MissingInputError: of none of them, and none is to come.
+    """
+    from tfod_toolkit.errors import MissingInputError
+
+    told = [f"attempt {number}: {_why_silent(tasks[number - 1], containers)}" for number in silent]
+    if len(silent) < len(tasks) or run.lives:
+        waiting = [] if tasks else ["no attempt has begun yet; --follow waits for its log"]
+        for text in told + waiting:
+            Terminal().say(text)
+        return
+    why = "; ".join(told) or f"AWS knows no attempt of it any more ({run.status.lower()})"
+    raise MissingInputError(
+        f"there is no log of {run.name}: {why}",
+        f"tfod tasks says how it ended; tfod fetch {run.name} --all brings the log that it kept "
+        "in S3, if it came so far",
+    )
+
+
+def _why_silent(task: Task, containers: tuple[str, ...]) -> str:
+    if not task.instance:
+        return "it had no instance" if not task.lives else "it waits for an instance"
+    when = "yet" if task.lives else "(any more)"
+    return f"CloudWatch has nothing of {' and '.join(containers) or 'it'} {when}"
 
 
 class _Chosen(Terminal):

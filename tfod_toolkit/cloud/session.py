@@ -21,7 +21,15 @@ TRIES = 3
 
 ABSENT = ("NoSuchKey", "NoSuchBucket", "404", "NotFound", "NoSuchUpload")
 CHANGED = ("PreconditionFailed", "412", "ConditionalRequestConflict", "409", "InvalidRange", "416")
-DENIED = ("AccessDenied", "403", "Forbidden", "AllAccessDisabled", "AccountProblem")
+DENIED = (
+    "AccessDenied",
+    "AccessDeniedException",
+    "403",
+    "Forbidden",
+    "UnauthorizedOperation",
+    "AllAccessDisabled",
+    "AccountProblem",
+)
 _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired")
 _REFUSED = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "AuthFailure")
 _ELSEWHERE = ("PermanentRedirect", "301", "AuthorizationHeaderMalformed", "307")

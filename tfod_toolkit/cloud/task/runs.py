@@ -10,12 +10,18 @@ from datetime import datetime
 from typing import Any
 
 from tfod_toolkit.cloud.prefix import Prefix
-from tfod_toolkit.cloud.session import s3_client
+from tfod_toolkit.cloud.session import DENIED, error_code, s3_client
 from tfod_toolkit.cloud.stack.account import Account, explaining
 from tfod_toolkit.cloud.task.outputs import Outputs
 from tfod_toolkit.cloud.task.tasks import GROUP, Task, task_of
 from tfod_toolkit.cloud.task.upload import Uploads
-from tfod_toolkit.errors import ConfigError, MissingInputError, UnavailableError, UsageError
+from tfod_toolkit.errors import (
+    ConfigError,
+    DeniedError,
+    MissingInputError,
+    UnavailableError,
+    UsageError,
+)
 
 #: Between a run's name and the number of the call that goes on with it.
 AGAIN = "."
@@ -84,9 +90,15 @@ class Cloud:
         try:
             with explaining(where):
                 yield
+        except DeniedError as error:
+            if error_code(error.__cause__) in DENIED:
+                raise DeniedError(
+                    error.message,
+                    f"{error.hint}; the stack's output runner_policy allows all that runs take",
+                ) from error.__cause__
+            raise
         except UnavailableError as error:
-            response = getattr(error.__cause__, "response", None) or {}
-            if response.get("Error", {}).get("Code") in _GONE:
+            if error_code(error.__cause__) in _GONE:
                 raise ConfigError(
                     f"the stack {self.outputs.project} is not there (any more): {error.message}",
                     "make runtask-config writes configs.json anew; make apply provisions a stack",
@@ -203,6 +215,8 @@ class Cloud:
 
 def chosen(runs: Sequence[Run], beginning: str) -> Run:
     """The run that a name, or a unique beginning of one, means."""
+    if not beginning:  # a variable of the shell's that is not set: any run would begin with it
+        raise UsageError("no run is named: the name is empty", "tfod tasks lists the runs")
     for run in runs:
         if run.name == beginning:
             return run
