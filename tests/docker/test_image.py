@@ -84,9 +84,9 @@ class Place:
         done = self.docker("run", "--rm", *given, "tfod:cpu", *words, check=False)
         return done.returncode, done.stderr
 
-    def train(self, hparams: str, **options: list[str]) -> tuple[int, str]:
+    def train(self, override: str, hparams: str) -> tuple[int, str]:
         """The seven words."""
-        return self.run(*WORDS, "", f"/opt/tfod/configs/{hparams}", **options)
+        return self.run(*WORDS, f"/opt/tfod/configs/{override}", f"/opt/tfod/configs/{hparams}")
 
     def hparams(self, name: str, **values: object) -> str:
         path = self.folder / "configs" / name
@@ -109,11 +109,16 @@ def place(docker: Docker, models: Path, sample_records: Path, tmp_path: Path) ->
 
 
 def test_the_seven_words_leave_a_model_and_a_report_owned_by_the_caller(place):
-    hparams = place.hparams("hparams.json", train_steps=60, batch_size=4)
-    code, said = place.train(hparams)
+    (place.folder / "configs" / "steps.config").write_text(
+        "train_config { num_steps: 60 }\neval_config { max_num_boxes_to_visualize: 7 }\n"
+    )
+    code, said = place.train("steps.config", place.hparams("hparams.json", batch_size=4))
     assert code == 0, said
     assert "step 60 of 60" in said
     run = place.folder / "experiments"
+    config = (run / "pipeline.config").read_text()
+    assert "max_num_boxes_to_visualize: 7" in config
+    assert "batch_size: 4" in config
     for name in ("training/checkpoint", "exported_model/saved_model/saved_model.pb", "report.html"):
         assert (run / name).is_file()
     owners = {path.stat().st_uid for path in run.rglob("*")}
@@ -204,6 +209,45 @@ def test_surroundings_are_looked_at_first(place):
     os.chown(folder / "experiments", 0, 0)
     code, said = refused()
     assert (code, f"belongs to user 0, and this is user {USER}" in said) == (73, True), said
+
+
+@pytest.mark.parametrize(
+    ("mine", "mode", "code", "said"),
+    [
+        # Nothing is in it, so the model would have to be fetched to there.
+        ("models", 0o755, 73, "cannot write /opt/tfod/models: Permission denied"),
+        ("models", 0o700, 77, "/opt/tfod/models may not be read"),
+        ("records", 0o700, 77, "/opt/tfod/records may not be read"),
+        ("records/training.record", 0o600, 77, "/opt/tfod/records/training.record may not be read"),
+        ("configs", 0o700, 77, "/opt/tfod/configs/steps.config may not be read"),
+        ("configs/steps.config", 0o600, 77, "/opt/tfod/configs/steps.config may not be read"),
+    ],
+)
+def test_mounts_of_somebody_else_are_named(place, mine, mode, code, said):
+    (place.folder / "configs" / "steps.config").write_text("")
+    if mine == "models":
+        shutil.rmtree(place.folder / "models")
+        (place.folder / "models").mkdir()
+    os.chown(place.folder / mine, 0, 0)
+    (place.folder / mine).chmod(mode)
+    got, errors = place.run(*WORDS, "/opt/tfod/configs/steps.config")
+    first, second = errors.splitlines()
+    whose = f"(/opt/tfod/{mine} belongs to user 0, and this is user {USER})"
+    assert (got, first) == (code, f"error: {said} {whose}")
+    assert second.startswith("hint: make the folder before docker does, and run as its owner:")
+
+
+def test_what_of_somebody_else_need_only_be_read_is_enough(place):
+    """Models that are there, and records, from a share that this user may read."""
+    for name in ("models", "records"):
+        for path in (place.folder / name, *(place.folder / name).rglob("*")):
+            os.chown(path, 0, 0)
+            path.chmod(0o755 if path.is_dir() else 0o644)
+    got, errors = place.run(*WORDS, "/opt/tfod/configs/no.config")
+    assert (got, errors.splitlines()[0]) == (
+        66,
+        "error: there is no override /opt/tfod/configs/no.config",
+    )
 
 
 def test_a_writable_container_does_not_keep_what_is_not_mounted(place):

@@ -34,7 +34,7 @@ import click
 )
 @click.option(
     "--inputs",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),  # it matters for s3:// only, and is said then
     envvar="TFOD_INPUTS",
     help="The folder for what is brought from S3.  [default: in the user's cache]",
 )

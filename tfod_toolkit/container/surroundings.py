@@ -128,18 +128,22 @@ def check_writable(folder: Path, *, mounted: bool = False) -> None:
         )
 
 
-def check_readable(folder: Path) -> None:
-    """Refuse a folder that is there and may not be read.
+def check_readable(place: Path) -> None:
+    """Refuse a folder or a file that is there and may not be read.
 
     Raises:
         DeniedError: it may not.
     """
     try:
-        list(folder.iterdir())
+        if place.is_dir():
+            list(place.iterdir())
+            (place / "..").stat()  # to list is one permission, to reach what is listed another
+        elif place.is_file():
+            place.open("rb").close()
     except PermissionError as error:
-        raise DeniedError(f"{folder} may not be read{_whose(folder)}", _user_hint()) from error
+        raise DeniedError(f"{place} may not be read{_whose(place)}", _user_hint()) from error
     except OSError:
-        return  # what is missing, or no folder, is said by who reads it
+        return  # what is missing is said by who reads it
 
 
 def check_port(host: str, port: int) -> None:
@@ -182,14 +186,15 @@ def _refused(folder: Path, error: OSError) -> CannotWriteError:
     return cannot_write(folder, error)
 
 
-def _whose(folder: Path) -> str:
-    """Who owns a folder, or the nearest one above that is there, and who asks."""
-    place = _nearest(folder)
-    try:
-        owner = place.stat().st_uid
-    except OSError:
-        return ""
-    return f" ({place} belongs to user {owner}, and this is user {os.geteuid()})"
+def _whose(path: Path) -> str:
+    """Who owns a file or folder, or the nearest folder above that can be seen, and who asks."""
+    for place in (path, *path.parents):
+        try:
+            owner = place.stat().st_uid
+        except OSError:
+            continue
+        return f" ({place} belongs to user {owner}, and this is user {os.geteuid()})"
+    return ""
 
 
 def _nearest(folder: Path) -> Path:

@@ -16,7 +16,7 @@ from tfod_toolkit.container.job import Job
 from tfod_toolkit.dataset import find_records
 from tfod_toolkit.errors import MissingInputError
 from tfod_toolkit.training import Interruption
-from tfod_toolkit.zoo import Zoo, find
+from tfod_toolkit.zoo import Zoo, ZooModel, find
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +81,30 @@ def check(job: Job) -> None:
     surroundings.check_scratch()
     for folder in (job.training, job.export):
         surroundings.check_writable(folder, mounted=bool(image))
-    if Zoo.of_environment(job.models).find(model) is None:
-        surroundings.check_writable(job.models)
+    _check_model(job.models, model)
     for what, where in (("override", job.override), ("hyperparameters file", job.hparams)):
-        if where and not is_url(where) and not Path(where).is_file():
-            raise MissingInputError(f"there is no {what} {where}", "check its path, and its mount")
+        if where and not is_url(where):
+            surroundings.check_readable(Path(where))
+            if not Path(where).is_file():
+                hint = "check its path, and its mount"
+                raise MissingInputError(f"there is no {what} {where}", hint)
     if not is_url(job.records):
         surroundings.check_readable(Path(job.records))
-        find_records(job.records)
+        records = find_records(job.records)
+        for path in (*records.training, *records.testing, records.label_map):
+            surroundings.check_readable(path)
+
+
+def _check_model(models: Path, model: ZooModel) -> None:
+    """Refuse a zoo model that cannot be read where it is kept, or be fetched to there."""
+    surroundings.check_readable(models)
+    kept = models / model.folder
+    surroundings.check_readable(kept)
+    if kept.is_dir():
+        for path in kept.rglob("*"):
+            surroundings.check_readable(path)
+    if Zoo.of_environment(models).find(model) is None:
+        surroundings.check_writable(models)
 
 
 def bring(job: Job, settings: Settings) -> list[str]:
