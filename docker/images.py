@@ -46,6 +46,8 @@ def build_words(name: str, context: Path, network: str, zoo: str) -> list[str]:
         words += ["--build-arg", f"BASE={os.environ['BASE']}"]
     if zoo:
         words += ["--build-arg", f"ZOO_MODELS={zoo}"]
+        if os.environ.get("TFOD_ZOO_MIRROR"):
+            words += ["--build-arg", f"TFOD_ZOO_MIRROR={os.environ['TFOD_ZOO_MIRROR']}"]
     given = os.environ.get("PIP_CERT") or os.environ.get("SSL_CERT_FILE")
     certificates = Path(given) if given else CERTIFICATES
     if certificates.is_file():
