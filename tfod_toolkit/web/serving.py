@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tfod_toolkit.errors import ConfigError, DeniedError, TfodError, UnavailableError
+from tfod_toolkit.web.memory import give_back_large_blocks
 from tfod_toolkit.web.settings import ServiceSettings
 
 
@@ -55,6 +56,7 @@ def serve(request: ServeRequest, say: Callable[[str], None]) -> None:
     from tfod_toolkit.web.service import create_app
 
     listening = listen(request.host, request.port)
+    give_back_large_blocks()
     with listening:
         detector = Detector.load(
             request.model, request.labels, wanted=Wanted(request.runtime, floor=0.0)

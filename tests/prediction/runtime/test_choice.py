@@ -11,7 +11,7 @@ import pytest
 from tests.prediction.conftest import scene
 from tfod_toolkit.errors import ConfigError, UsageError
 from tfod_toolkit.prediction import Detector, Wanted
-from tfod_toolkit.prediction.runtime import choice
+from tfod_toolkit.prediction.runtime import choice, openvino_model
 from tfod_toolkit.prediction.runtime.openvino_model import OpenVinoModel, padded
 
 BOXES = [(20, 30, 60, 110), (5, 10, 15, 20), (50, 100, 119, 159)]
@@ -60,6 +60,22 @@ def test_a_size_that_comes_often_is_answered_alike(model, red_detector):
             np.testing.assert_allclose(one.boxes, two.boxes, atol=1e-5)
     assert isinstance(fast._detect, OpenVinoModel)
     assert list(fast._detect._of_size) == [(120, 160)]
+
+
+def test_a_large_picture_is_answered_alike_and_leaves_nothing_behind(
+    model, red_detector, monkeypatch
+):
+    monkeypatch.setattr(openvino_model, "_LARGE", 160 * 120)
+    fast = Detector.load(model, wanted=wanted())
+    large = [scene(200, 120, BOXES[0])] * 3 + [scene(200, 150, BOXES[1])]
+    for one, two in zip(fast.detect(large), red_detector.detect(large), strict=True):
+        np.testing.assert_allclose(one.boxes, two.boxes, atol=1e-5)
+    assert isinstance(fast._detect, OpenVinoModel)
+    assert fast._detect._of_large[0] == (150, 200)  # only the latest size
+    assert len(fast._detect._of_large[1]) == 1
+    fast.detect([scene()])
+    assert fast._detect._of_large is None
+    assert list(fast._detect._of_size) == []
 
 
 def test_few_pictures_are_not_worth_the_preparation(model):
