@@ -171,7 +171,9 @@ def test_check_as_it_is_typed(voc, tmp_path):
     assert tfod("dataset", "check", voc.folder, "--fail-on", "never").returncode == 0
     said = json.loads(run("check", voc.folder, "--json", "--fail-on", "never").stdout)
     assert said["kinds"]["box-inverted"] == 1
-    assert run("check", tmp_path / "fixed", "--fail-on", "warning").exit_code == 1
+    warned = run("check", tmp_path / "fixed", "--fail-on", "warning")
+    assert isinstance(warned.exception, BadDataError)
+    assert warned.exception.hint == "correct these files and check again"
 
 
 def test_new_datasets_as_they_are_typed(voc, tmp_path):

@@ -106,21 +106,22 @@ def command(
     elif count:
         raise BadDataError(
             f"{count:,} finding{'s' * (count != 1)} of severity {' or '.join(bad)} in {source}",
-            _hint(report),
+            _hint(report, bad),
         )
 
 
-def _hint(report: CheckReport) -> str:
-    """What to do about errors: where nearly all images are missing, they are somewhere else."""
+def _hint(report: CheckReport, bad: tuple[str, ...]) -> str:
+    """What to do about findings: where nearly all images are missing, they are somewhere else."""
     from tfod_toolkit.dataset.edit import REPAIRED
     from tfod_toolkit.dataset.findings import IMAGES_ELSEWHERE
 
     missing = sum(one.code == "image-missing" for one in report.findings)
     if missing > report.images and missing >= _NEARLY_ALL * report.count("error"):
         return IMAGES_ELSEWHERE
-    errors = {one.code for one in report.findings if one.severity == "error"}
-    if errors and errors.isdisjoint(REPAIRED):
-        return "correct these files and check again; --fix OUT leaves out what cannot be repaired"
+    kinds = {one.code for one in report.findings if one.severity in bad}
+    if kinds.isdisjoint(REPAIRED):
+        left_out = "; --fix OUT leaves out what cannot be repaired" * bool(report.count("error"))
+        return f"correct these files and check again{left_out}"
     return "correct them; --fix OUT repairs what is safe to repair into a new dataset"
 
 
