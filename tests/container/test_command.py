@@ -65,6 +65,26 @@ def test_inputs_that_are_not_there(proxy, sample_records, tmp_path, records, mor
     assert f"error: {said}" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("my.config", "train_config { batch_size: 4", "override my.config: line 1"),
+        ("my.config", "train_config { bach_size: 4 }", "override my.config: line 1"),
+        ("my.json", '{"batch_size": }', "my.json: line 1, column 16"),
+        ("my.json", '{"bach_size": 4}', "my.json: there is no hyperparameter 'bach_size'"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_said_before_a_model_is_fetched(  # noqa: PLR0917 -- a case
+    sample_records, monkeypatch, tmp_path, name, text, said
+):
+    monkeypatch.setenv("TFOD_ZOO_MIRROR", str(tmp_path / "no mirror"))
+    (tmp_path / name).write_text(text)
+    more = [name] if name == "my.config" else ["", name]
+    done = tfod("container", *words(tmp_path, sample_records, *more), cwd=tmp_path)
+    assert done.returncode == 78, done.stderr
+    assert f"error: {said}" in done.stderr
+
+
 def test_s3_that_refuses(proxy, monkeypatch, tmp_path):
     given = words(tmp_path, f"s3://{BUCKET}/records")
     body = b"<Error><Code>AccessDenied</Code></Error>"

@@ -190,7 +190,7 @@ def resolved_config(
     """The config that the words of a command describe."""
     from tfod_toolkit.dataset import find_records
     from tfod_toolkit.errors import UsageError
-    from tfod_toolkit.pipeline import load_with_lines, read_overrides, resolve
+    from tfod_toolkit.pipeline import load_with_lines, parse_config, read_overrides, resolve
 
     given = [where for where in (config, model) if where is not None]
     if len(given) != 1:
@@ -198,6 +198,11 @@ def resolved_config(
             "name one config to begin with" + (", not 2" if given else ""),
             "--config FILE, or --model NAME for a zoo model",
         )
+    # What a word says wrong is said before minutes go into fetching a model.
+    overrides = read_overrides(override, hparams, assignments, url_readers())
+    if overrides.override is not None:
+        parse_config(overrides.override, overrides.override_name)
+    found_records = find_records(records) if records else None
     checkpoint = None
     if model is not None:
         from tfod_toolkit.cli.zoo import fetched
@@ -217,9 +222,9 @@ def resolved_config(
         loaded,
         name=name,
         lines=lines,
-        records=find_records(records) if records else None,
+        records=found_records,
         checkpoint=checkpoint,
-        overrides=read_overrides(override, hparams, assignments, url_readers()),
+        overrides=overrides,
         steps=steps,
         batch_size=batch_size,
     )
