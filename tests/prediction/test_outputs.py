@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -99,6 +101,26 @@ def test_a_class_map_has_the_surest_on_top():
     assert pixels[15, 35] == 7
     found = Detections(np.zeros((0, 4)), np.zeros(0), (), np.zeros(0), 4, 2)
     assert not class_map(found).any()
+
+
+def test_a_disk_that_takes_half_a_picture_is_full(tmp_path):
+    """In a process of its own, whose files may have so many bytes and no more."""
+    program = (
+        "import resource, signal, sys; from pathlib import Path; import numpy as np\n"
+        "from tfod_toolkit.errors import CannotWriteError\n"
+        "from tfod_toolkit.prediction.outputs import write_image\n"
+        "image = np.random.default_rng(0).integers(0, 256, (99, 99, 3), np.uint8)\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, 9_000))\n"
+        "for path in map(Path, sys.argv[1:]):\n"
+        "    try: write_image(image, path)\n"
+        "    except CannotWriteError as error: print(error.message)\n"
+    )
+    paths = [f"{tmp_path}/a.{suffix}" for suffix in ("jpg", "png", "webp", "bmp", "tif")]
+    command = [sys.executable, "-c", program, *paths]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [f"cannot write {path}: File too large" for path in paths]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_only_what_is_asked_for_is_written(red_model, tmp_path):

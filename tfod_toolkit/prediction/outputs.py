@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -83,9 +84,12 @@ def write_image(image: Any, path: Path, profile: bytes | None = None) -> None:
     if profile and kind != "BMP":
         options = {**options, "icc_profile": profile}
     beside = path.with_name(f".{path.name}.new")
+    # Pillow takes no notice where a full disk takes half of what it writes to a file itself.
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, kind, **options)
     with writing(path):
         try:
-            Image.fromarray(image).save(beside, kind, **options)
+            beside.write_bytes(buffer.getbuffer())
             beside.replace(path)
         finally:
             beside.unlink(missing_ok=True)
