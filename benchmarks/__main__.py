@@ -29,6 +29,7 @@ SLOW = {
     "cold_start": "the image from `docker run` to its first step (needs docker, and `make image`)",
     "sidecar": "the sidecar: kills, memory, a slow link, failures",
     "sidecar_rivals": "the sidecar beside aws s3 sync and s5cmd: rate, calls, bytes (needs both)",
+    "logs": "following a log of 100,000 lines: none lost or twice, time, memory",
     "tunnel": "the tunnel: requests at once, cuts, a silent network, programs that do not read",
     "bccd": "mAP on real blood cells, three seeds and the preset (an hour and more)",
 }

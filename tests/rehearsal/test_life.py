@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import urllib.error
 import urllib.request
 
@@ -263,3 +264,15 @@ def test_what_aws_would_refuse_is_refused(rehearsed):
         ecs.create_capacity_provider(name="another", autoScalingGroupProvider=group)
     with pytest.raises(ecs.exceptions.ClientException, match="cannot be called 'ecs-spot'"):
         ecs.create_capacity_provider(name="ecs-spot", autoScalingGroupProvider=group)
+
+
+def test_the_streams_of_a_group_are_read_in_order_of_time(rehearsed):
+    """As AWS reads them, though moto would give one stream after the other."""
+    logs, group = rehearsed.client("logs"), rehearsed.outputs["log_group"]
+    now = int(time.time() * 1000) - 60_000
+    for place, stream in enumerate(("order/a", "order/b")):
+        logs.create_log_stream(logGroupName=group, logStreamName=stream)
+        told = [{"timestamp": now + 2 * n + place, "message": str(2 * n + place)} for n in range(5)]
+        logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=told)
+    found = logs.filter_log_events(logGroupName=group, logStreamNames=["order/a", "order/b"])
+    assert [each["message"] for each in found["events"]] == [str(n) for n in range(10)]

@@ -10,6 +10,7 @@
 - A spot instance costs nothing worth naming: here two fifths of the list price.
 - Which types a region offers is moto's record of some years ago: no g6.
 - Capacity providers are found though deleted.
+- ``FilterLogEvents`` gives one stream after another: here all in order of their time.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ def fill() -> None:
     from moto.ec2.models import EC2Backend
     from moto.ec2.responses.spot_instances import SpotInstances
     from moto.iam.access_control import IAMPolicyStatement
+    from moto.logs.models import LogGroup
     from moto.servicequotas.responses import ServiceQuotasResponse
     from moto.stepfunctions.responses import StepFunctionResponse
 
@@ -42,6 +44,7 @@ def fill() -> None:
     put(ServiceQuotasResponse, "get_service_quota", get_service_quota)
     history = SpotInstances.describe_spot_price_history
     put(SpotInstances, "describe_spot_price_history", priced(history))
+    put(LogGroup, "filter_log_events", interleaved(LogGroup.filter_log_events))
 
 
 def put(place: type, name: str, call: Call) -> None:
@@ -120,3 +123,12 @@ def priced(history: Call) -> Call:
         return told
 
     return describe_spot_price_history
+
+
+def interleaved(filter_log_events: Call) -> Call:
+    """``filter_log_events`` in order of time whether or not it is asked for, as AWS's is."""
+
+    def in_order(self: Any, *words: Any) -> Any:
+        return filter_log_events(self, *words[:-1], True)
+
+    return in_order
