@@ -113,3 +113,10 @@ def test_classes_by_words(tmp_path):
         choose_classes("cat,cat")
     with pytest.raises(MissingInputError, match=r"cannot read the list of classes .*absent.txt"):
         choose_classes(str(tmp_path / "absent.txt"))
+
+
+@pytest.mark.parametrize("words", ["cat,dog,cat", "cat,,dog", " "])
+def test_what_to_do_about_names_that_are_typed_is_no_matter_of_files(words):
+    with pytest.raises(BadDataError, match="the list of classes") as caught:
+        choose_classes(words)
+    assert caught.value.hint == "give each class once"

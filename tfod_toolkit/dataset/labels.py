@@ -43,7 +43,7 @@ class LabelMap:
             BadDataError: a name is empty or comes twice.
         """
         label_map = cls(dict(enumerate(names, start=1)))
-        _check(label_map, "the list of classes", gaps=False)
+        _check(label_map, "the list of classes", gaps=False, hint="give each class once")
         return label_map
 
     @property
@@ -186,20 +186,20 @@ def _parsed(path: Path) -> Message:
         raise BadDataError(f"{path} is not a label map: {said}", _HINT) from error
 
 
-def _check(label_map: LabelMap, where: Path | str, *, gaps: bool) -> None:
+def _check(label_map: LabelMap, where: Path | str, *, gaps: bool, hint: str = _HINT) -> None:
     if not label_map.names:
-        raise BadDataError(f"{where} names no class", _HINT)
+        raise BadDataError(f"{where} names no class", hint)
     seen: dict[str, int] = {}
     for number, name in label_map.names.items():
         if number < 1:
             raise BadDataError(
                 f"{where}: class {name!r} has id {number}; ids count from 1 (0 is the background)",
-                _HINT,
+                hint,
             )
         if not name.strip():
-            raise BadDataError(f"{where}: the class with id {number} has no name", _HINT)
+            raise BadDataError(f"{where}: the class with id {number} has no name", hint)
         if name in seen:
-            raise BadDataError(f"{where}: {name!r} is both id {seen[name]} and id {number}", _HINT)
+            raise BadDataError(f"{where}: {name!r} is both id {seen[name]} and id {number}", hint)
         seen[name] = number
     absent = sorted(set(range(1, label_map.num_classes)) - set(label_map.names))
     if absent and not gaps:
