@@ -246,7 +246,8 @@ def _keypoints(one: dict[str, Any], category: dict[str, Any]) -> tuple[Keypoint,
         return ()
     names = category.get("keypoints") or [str(n + 1) for n in range(len(flat) // 3)]
     if len(flat) != 3 * len(names):
-        reason = f"has {len(flat)} numbers for {len(names)} keypoints; there should be 3 for each"
+        points = f"{len(names)} keypoints" if category.get("keypoints") else "its keypoints"
+        reason = f"has {len(flat)} numbers for {points}; there should be 3 for each"
         raise Unreadable(reason, "keypoints-unreadable")
     try:
         return tuple(

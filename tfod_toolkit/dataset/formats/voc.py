@@ -261,7 +261,7 @@ def _annotation(element: ET.Element, place: int) -> Annotation:
             texts.setdefault(child.tag, child.text or "")
     name = texts.get("name", "")
     if not name.strip():
-        raise Unreadable("has no <name>")
+        raise Unreadable("has no <name>", "class-blank")
     if box is None:
         other = [tag for tag in ("robndbox", "polygon", "segm") if tag in texts]
         instead = f", but a <{other[0]}>" if other else ""
