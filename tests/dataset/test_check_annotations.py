@@ -48,7 +48,7 @@ def test_objects_of_voc_that_lack_something(voc, element, code, says):
         (
             {"keypoints": [1, 2]},
             "keypoints-unreadable",
-            "has 2 numbers for its keypoints; there should",
+            "has 2 numbers for its keypoints",
         ),
         ({"segmentation": [[1, 2, 3, 4, 5]]}, "mask-unreadable", "a polygon of it has an odd"),
     ],
