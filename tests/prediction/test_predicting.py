@@ -168,11 +168,11 @@ def test_a_folder_that_cannot_be_written_is_named_before_the_model_is_loaded(tmp
 
 
 def test_a_full_disk_leaves_no_half_of_a_picture(tmp_path, monkeypatch):
-    def full(self, file, *args, **kwargs):
-        file.write_bytes(b"half")
+    def full(self, data):
+        self.write_text("half")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Image.Image, "save", full)
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
     with pytest.raises(CannotWriteError, match=r"cannot write .*a\.png: No space left") as caught:
         write_image(scene(), tmp_path / "a.png")
     assert "free some space" in caught.value.hint
