@@ -14,6 +14,7 @@ from tests.prediction.conftest import encoded, scene
 from tests.prediction.conftest import red_model as red_model  # noqa: PLC0414 -- a fixture
 from tests.prediction.test_videos import film
 from tfod_toolkit.cli import main
+from tfod_toolkit.prediction import drawing
 
 SCRIPT = PROJECT / "scripts" / "predict.py"
 
@@ -29,6 +30,21 @@ def call(*words):
     with pytest.raises(SystemExit) as caught:
         main(["predict", *map(str, words)])
     return caught.value.code
+
+
+def test_names_that_cannot_be_drawn_are_told(red_model, photo, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(drawing, "_EAST_ASIAN_FONTS", ())
+    drawing._face.cache_clear()
+    labels = tmp_path / "labels.pbtxt"
+    labels.write_text('item { id: 1 name: "brick" }\nitem { id: 2 name: "\u7403" }\n', "utf-8")
+    for kinds, told in (("pictures", True), ("json", False)):
+        words = ("--out", tmp_path / kinds, "--labels", labels, "--write", kinds)
+        assert call(red_model, photo, *words) == 0
+        said = (
+            "note: no font here has the letters of \u7403: install one" in capsys.readouterr().err
+        )
+        assert said is told
+    drawing._face.cache_clear()
 
 
 def test_masks_of_a_model_without_any_are_not_made_up(red_model, photo, tmp_path, capsys):

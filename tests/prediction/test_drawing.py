@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfod_toolkit.prediction import color_of, draw_boxes
+from tfod_toolkit.prediction import color_of, draw_boxes, drawing
 from tfod_toolkit.prediction.drawing import _luminance, _readable_on, _Style
 
 GREY = 127
@@ -21,6 +21,14 @@ def ground(height=120, width=160):
 
 def changed(image, drawn):
     return (image != drawn).any(-1)
+
+
+def test_names_that_no_font_has_the_letters_of_are_known(monkeypatch):
+    monkeypatch.setattr(drawing, "_EAST_ASIAN_FONTS", ())
+    drawing._face.cache_clear()
+    names = ["cat", "\u732b", "\u00dcbergr\u00f6\u00dfe", "cat \u56fe", "\u043a\u043e\u0442"]
+    assert [name for name in names if drawing.unwritable(name)] == ["\u732b", "cat \u56fe"]
+    drawing._face.cache_clear()
 
 
 def test_a_box_is_outlined_on_its_inside_and_nothing_else_changes():

@@ -132,6 +132,12 @@ def command(
         _say(summary, out, kinds)
     if "masks" in kinds and not (out / "masks").is_dir():
         click.echo("note: this model gives no masks, so there is no folder of them", err=True)
+    if summary.unwritable:
+        click.echo(
+            f"note: no font here has the letters of {', '.join(summary.unwritable[:3])}: install "
+            "one, such as fonts-noto-cjk, and draw the pictures again",
+            err=True,
+        )
     _complain(summary)
 
 

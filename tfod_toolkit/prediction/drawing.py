@@ -356,7 +356,20 @@ def _font(size: int, text: str) -> ImageFont.FreeTypeFont:
 
 #: From here on, Unicode's letters are not in DejaVu.
 _FIRST_EAST_ASIAN = 0x2E80
-_EAST_ASIAN_FONTS = ("NotoSansCJK-Bold.ttc", "NotoSansCJK-Regular.ttc", "wqy-zenhei.ttc")
+#: Of Linux, macOS and Windows.
+_EAST_ASIAN_FONTS = (
+    *("NotoSansCJK-Bold.ttc", "NotoSansCJK-Regular.ttc", "wqy-zenhei.ttc"),
+    *("Hiragino Sans GB.ttc", "AppleSDGothicNeo.ttc", "msyhbd.ttc", "YuGothB.ttc", "malgunbd.ttf"),
+)
+
+
+def unwritable(name: str) -> bool:
+    """Whether a name has a letter that no font here has: it is drawn as an empty square."""
+    if name.isascii():
+        return False
+    font = _font(24, name)
+    square = bytes(font.getmask("\U0010fffd"))
+    return any(bytes(font.getmask(each)) == square for each in name if each.isalpha())
 
 
 @lru_cache(maxsize=32)

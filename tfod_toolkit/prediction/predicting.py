@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfod_toolkit.errors import Interrupted, UsageError, writing
 from tfod_toolkit.prediction.detector import Detector
-from tfod_toolkit.prediction.drawing import draw_marks
+from tfod_toolkit.prediction.drawing import draw_marks, unwritable
 from tfod_toolkit.prediction.filters import Wish
 from tfod_toolkit.prediction.journal import Journal
 from tfod_toolkit.prediction.naming import drawn_copies, unique_stems
@@ -131,6 +131,8 @@ def predict(
     try:
         detector = _load(request, rest)
         begin(summary)
+        if "pictures" in request.write:
+            summary.unwritable = tuple(filter(unwritable, detector.names.values()))
         for result in _everywhere(detector, rest, targets, request):
             journal.add(result.to_json())
             summary.add(result)

@@ -79,6 +79,7 @@ class Summary:
         total: how many pictures there are; ``None``: nobody knows (videos).
         frames: those of ``done`` that are frames of videos.
         counts: what was counted in each video, where things are followed.
+        unwritable: the classes whose names no font here has the letters for, if any are drawn.
     """
 
     done: int = 0
@@ -87,6 +88,7 @@ class Summary:
     total: int | None = None
     frames: int = 0
     counts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    unwritable: tuple[str, ...] = ()
 
     def add(self, result: Result) -> None:
         """Count a picture or frame, whatever became of it."""
