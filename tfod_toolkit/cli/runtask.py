@@ -99,6 +99,7 @@ def command(
         check_free,
         check_gpus,
         check_name,
+        check_times,
         in_its_region,
         read_outputs,
     )
@@ -109,6 +110,7 @@ def command(
     zoo_model = find(given["model"] or "").name
     check_gpus(gpus, outputs.gpus)
     name = check_name(run or _name_for(zoo_model))
+    check_times(max_hours, max_wait)
     if check:
         _check(given, zoo_model, assignments, outputs)
     cloud = Cloud(outputs)

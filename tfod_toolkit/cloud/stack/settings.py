@@ -102,13 +102,25 @@ def _variables(config: Path | None, *names: str) -> dict[str, str | None]:
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{config} cannot be read: {error}", "write it as text") from error
     if config is not None and config.suffix == ".json":
-        try:
-            found = json.loads(text)
-        except ValueError as error:
-            raise ConfigError(f"{config} is not JSON: {error}", "correct it") from error
-        return {name: found.get(name, os.environ.get(f"TF_VAR_{name}")) for name in names}
+        return _of_json(config, text, names)
     values: dict[str, str | None] = {}
     for name in names:
         match = re.search(_ASSIGNMENT.format(name), text, re.MULTILINE)
         values[name] = match[1] if match else os.environ.get(f"TF_VAR_{name}")
+    return values
+
+
+def _of_json(config: Path, text: str, names: tuple[str, ...]) -> dict[str, str | None]:
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise ConfigError(f"{config} is not JSON: {error}", "correct it") from error
+    if not isinstance(found, dict):
+        raise ConfigError(f"{config} holds no variables", 'write {"project": "tfod"}, for instance')
+    values: dict[str, str | None] = {}
+    for name in names:
+        value = found.get(name, os.environ.get(f"TF_VAR_{name}"))
+        if value is not None and not isinstance(value, str):
+            raise ConfigError(f"{config}: {name} is {value!r}, not a string", "correct it")
+        values[name] = value
     return values

@@ -18,6 +18,7 @@ from tfod_toolkit.cloud.task.start import (
     check_free,
     check_gpus,
     check_name,
+    check_times,
     start,
     start_once,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "check_free",
     "check_gpus",
     "check_name",
+    "check_times",
     "chosen",
     "clock",
     "container_of",

@@ -77,4 +77,23 @@ def _outputs(path: Path, values: Mapping[str, Any]) -> Outputs:
             raise ConfigError(f"{path}: {name} is {value!r}, not a {kind.__name__}", _WRITE)
         found[name] = value
     found["instance_types"] = tuple(found["instance_types"])
-    return Outputs(**found)
+    outputs = Outputs(**found)
+    if wrong := _wrong(outputs):
+        raise ConfigError(f"{path}: {wrong}", _WRITE)
+    return outputs
+
+
+def _wrong(outputs: Outputs) -> str | None:
+    """What of the outputs no stack has."""
+    if not outputs.instance_types or not all(isinstance(e, str) for e in outputs.instance_types):
+        return f"instance_types is {list(outputs.instance_types)!r}, not names of types"
+    kinds = ("spot", "on-demand")
+    if not all(isinstance(outputs.capacity_providers.get(kind), str) for kind in kinds):
+        return (
+            f"capacity_providers is {dict(outputs.capacity_providers)!r}, without spot, on-demand"
+        )
+    if not all(isinstance(name, str) for name in outputs.autoscaling_groups.values()):
+        return f"autoscaling_groups is {dict(outputs.autoscaling_groups)!r}, not names of groups"
+    if outputs.gpus < 1:
+        return f"gpus is {outputs.gpus}"
+    return None

@@ -23,6 +23,8 @@ CAPACITIES = ("spot", "on-demand", "spot-then-on-demand")
 HOME = "/opt/tfod"
 #: ECS takes no longer overrides.
 LONGEST_OVERRIDES = 8192
+#: Step Functions ends what runs for longer.
+LONGEST_HOURS = 8760
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")
 #: From the deadline, when the state machine stops the task, to the trainer's own end.
 LATE = timedelta(minutes=3)
@@ -71,6 +73,24 @@ def check_name(name: str) -> str:
             "use up to 63 letters, digits, hyphens and underscores",
         )
     return name
+
+
+def check_times(max_hours: float, max_wait: float) -> None:
+    """Refuse hours to a run's end, and minutes to an instance, that AWS cannot count.
+
+    Raises:
+        UsageError: they are longer than Step Functions lets anything run, or no numbers.
+    """
+    if not 0 < max_hours <= LONGEST_HOURS:
+        raise UsageError(
+            f"a run cannot end after {max_hours:g} hours",
+            f"--max-hours is above 0 and at most {LONGEST_HOURS}: a year, which is AWS's limit",
+        )
+    if not 1 <= max_wait <= LONGEST_HOURS * 60:
+        raise UsageError(
+            f"a run cannot wait {max_wait:g} minutes for an instance",
+            f"--max-wait is at least 1 and at most {LONGEST_HOURS * 60}, a year",
+        )
 
 
 def name_for(model: str) -> str:
