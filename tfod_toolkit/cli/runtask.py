@@ -223,14 +223,14 @@ def _uploaded(cloud: Cloud, given: dict[str, str]) -> dict[str, str]:
     for place in urls:
         where = given[place]
         if where.startswith("s3://"):
-            read_object(where)
+            read_object(where, uploads.prefix.client)
         elif where and not Path(where).is_file():
             raise MissingInputError(f"there is no {place} {where}", "check its path")
         urls[place] = where if not where or where.startswith("s3://") else uploads.file(Path(where))
-    where = given["records"].rstrip("/")
+    where = given["records"]
     if where.startswith("s3://"):
         check_records_there(cloud, where)
-        return {**urls, "records": where}
+        return {**urls, "records": where.rstrip("/")}
     found = find_records(Path(where))
     info = [found.info] if found.info else []
     files = [*found.training, *found.testing, found.label_map, *info]

@@ -25,8 +25,12 @@ def split_url(url: str) -> tuple[str, str]:
     return bucket, key
 
 
-def read_object(url: str) -> bytes:
+def read_object(url: str, client: Any = None) -> bytes:
     """The content of a small object.
+
+    Args:
+        url: of it.
+        client: of S3; one of the environment's credentials and region otherwise.
 
     Raises:
         MissingInputError: there is none.
@@ -37,7 +41,8 @@ def read_object(url: str) -> bytes:
 
     bucket, key = split_url(url)
     try:
-        answer = s3_client().get_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+        client = client or s3_client()
+        answer = client.get_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
         content: bytes = answer["Body"].read()
     except (BotoCoreError, ClientError) as error:
         raise explained(url, error) from error

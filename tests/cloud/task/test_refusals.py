@@ -133,6 +133,29 @@ def test_a_name_in_use_is_said_before_anything_is_sent(capsys, stack, cloud, pro
     assert not [path for path in proxy.written() if path.startswith("/data")]
 
 
+def test_places_in_s3_that_are_none(capsys, stack):
+    for where in ("s3://", "s3:///records"):
+        assert refusal(capsys, *runtask(stack, where)) == (
+            2, f"{where} is not a place in S3", "write s3://BUCKET/PREFIX",
+        )  # fmt: skip
+    words = ("runtask", stack, "s3://data/r", MODEL, "", "s3://data/none.json", "--no-check")
+    assert refusal(capsys, *words)[:2] == (66, "there is no object s3://data/none.json")
+
+
+def test_an_override_in_s3_is_read_by_the_stacks_profile(capsys, stack, tmp_path, monkeypatch):
+    """The others of this machine's credentials are another account's."""
+    (tmp_path / "credentials").write_text(
+        "[team]\naws_access_key_id = theirs\naws_secret_access_key = s\n"
+    )
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    values = json.loads(stack.read_text()) | {"profile": {"value": "team"}}
+    stack.write_text(json.dumps(values))
+    words = ("runtask", stack, "s3://data/r", MODEL, "s3://data/none.config", "--no-check")
+    assert refusal(capsys, *words)[:2] == (66, "there is no object s3://data/none.config")
+
+
 VERBS = ("logs", "stop", "cost", "fetch", "tunnel")
 
 
