@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 
 import pytest
 
 from tests.cloud.stack.conftest import ACCOUNT, REGION
 from tests.conftest import require
-from tfod_toolkit.cloud.stack import Account
+from tfod_toolkit.cloud.stack import Account, Program, Settings, Stack
+from tfod_toolkit.errors import ConfigError
 
 
 @pytest.fixture
@@ -90,3 +92,18 @@ def test_a_bucket_is_emptied_with_its_old_versions(aws):
 def test_a_cluster_that_is_not_there_has_nothing(aws):
     assert aws.tasks("none") == []
     assert aws.hosts("none") == []
+
+
+def test_a_state_is_looked_for_in_its_buckets_own_region(aws, tmp_path, monkeypatch):
+    where = {"LocationConstraint": "eu-west-3"}
+    there = Account("eu-west-3", None).client("s3")
+    there.create_bucket(Bucket="states", CreateBucketConfiguration=where)
+    assert aws.require_bucket("states") == "eu-west-3"
+    monkeypatch.setattr(Program, "initialise", lambda self: None)
+    told = Settings(tmp_path, None, "tfod", REGION, None)
+    Stack(told, lambda _: None).initialise("s3://states/team")
+    backend = (tmp_path / "backend_override.tf").read_text()
+    assert re.search(r'bucket += "states"\n', backend)
+    assert re.search(r'region += "eu-west-3"\n', backend)
+    with pytest.raises(ConfigError, match="there is no bucket nowhere"):
+        aws.require_bucket("nowhere")

@@ -201,8 +201,8 @@ class Account:
                 count += len(keys)
         return count
 
-    def require_bucket(self, bucket: str) -> None:
-        """See that a bucket is there and ours to use.
+    def require_bucket(self, bucket: str) -> str:
+        """See that a bucket is there and ours to use; the region that it is in.
 
         Raises:
             ConfigError: there is none.
@@ -212,7 +212,7 @@ class Account:
 
         try:
             with explaining(f"s3://{bucket}"):
-                self.client("s3").head_bucket(Bucket=bucket)
+                answer = self.client("s3").head_bucket(Bucket=bucket)
         except UnavailableError as error:
             cause = error.__cause__
             status = str(getattr(cause, "response", {}).get("Error", {}).get("Code", ""))
@@ -224,6 +224,7 @@ class Account:
                     "--versioning-configuration Status=Enabled",
                 ) from error
             raise
+        return str(answer.get("BucketRegion") or self.region)
 
     def quotas(self, smallest_vcpus: dict[str, int]) -> list[Quota]:
         """The quotas that the stack's instances count against, where we may read them.

@@ -105,7 +105,7 @@ class Stack:
         if not state.startswith("s3://") or not bucket:
             raise UsageError(f"{state} is no place for a state", "s3://BUCKET/PREFIX, or local")
         account = self.account()
-        account.require_bucket(bucket)
+        region = account.require_bucket(bucket)  # which need not be the stack's
         prefix = prefix.strip("/") or "tfod"
         named = self.settings.profile
         profile = f'    profile              = "{named}"\n' if named else ""
@@ -115,7 +115,7 @@ class Stack:
             f'    bucket               = "{bucket}"\n'
             '    key                  = "terraform.tfstate"\n'
             f'    workspace_key_prefix = "{prefix}"\n'
-            f'    region               = "{account.region}"\n'
+            f'    region               = "{region}"\n'
             f"{profile}"
             "    use_lockfile         = true\n    encrypt              = true\n  }\n}\n"
         )
