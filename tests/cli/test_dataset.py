@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -106,24 +107,30 @@ def test_what_is_no_dataset(tmp_path):
     assert "hint: name a folder of annotated images (PASCAL VOC" in result.stderr
 
 
-def test_a_full_disk(voc, tmp_path):
-    """The file system's limit stands for the disk's."""
+def with_little_room(*words):
+    """Run ``tfod`` with files of 2,000 bytes at most: the file system's limit for the disk's."""
     limited = (
         "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000));"
         "from tfod_toolkit.cli import main; main()"
     )
-    import sys
+    command = [sys.executable, "-c", limited, *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
-    result = subprocess.run(
-        [sys.executable, "-c", limited, "dataset", "build", voc.folder, tmp_path / "records"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+
+def test_a_full_disk(voc, tmp_path):
+    result = with_little_room("dataset", "build", voc.folder, tmp_path / "records")
     assert result.returncode == 73, result.stderr
     assert "error: cannot write " in result.stderr
     assert "hint: free some space" in result.stderr
+
+
+def test_a_disk_that_takes_half_of_a_sample_s_picture(tmp_path):
+    """Pillow itself would not notice."""
+    result = with_little_room("dataset", "sample", tmp_path / "scenes", "--images", 2)
+    assert result.returncode == 73, result.stderr
+    assert "error: cannot write " in result.stderr
+    assert not list(tmp_path.rglob("*.jpg"))
     assert not (tmp_path / "records").exists()
 
 

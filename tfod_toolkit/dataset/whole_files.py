@@ -1,9 +1,18 @@
-"""Files read whole, in as few calls of the system as there can be: a dataset has many."""
+"""Files read and written whole.
+
+Read in as few calls of the system as there can be: a dataset has many. Pictures are written by way
+of memory: Pillow takes no notice where a full disk takes half of what it writes to a file itself.
+"""
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 
@@ -27,3 +36,14 @@ def file_bytes(path: Path | str) -> bytes:
         return b"".join(parts)
     finally:
         os.close(handle)
+
+
+def save_image(image: Image.Image, path: Path, kind: str, **options: Any) -> None:
+    """Write a picture as ``JPEG`` or ``PNG``, with Pillow's options.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    path.write_bytes(buffer.getbuffer())

@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from tfod_toolkit.dataset.sample.pictures import Instance, Picture
+from tfod_toolkit.dataset.whole_files import save_image
 
 IMAGES, ANNOTATIONS, MASKS, SPLITS = (
     "JPEGImages",
@@ -24,10 +25,10 @@ def write_picture(folder: Path, name: str, picture: Picture) -> None:
     for part in (IMAGES, ANNOTATIONS, MASKS):
         (folder / part).mkdir(parents=True, exist_ok=True)
     image = Image.fromarray(picture.image)
-    image.save(folder / IMAGES / f"{name}.jpg", "JPEG", quality=picture.quality)
+    save_image(image, folder / IMAGES / f"{name}.jpg", "JPEG", quality=picture.quality)
     masks = Image.fromarray(picture.labels).convert("P")
     masks.putpalette(_palette())
-    masks.save(folder / MASKS / f"{name}.png", "PNG", compress_level=4)
+    save_image(masks, folder / MASKS / f"{name}.png", "PNG", compress_level=4)
     tree = ET.ElementTree(_annotation(name, picture))
     ET.indent(tree, "\t")
     tree.write(folder / ANNOTATIONS / f"{name}.xml", encoding="utf-8")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from tfod_toolkit.dataset.annotations import Annotation
+from tfod_toolkit.dataset.whole_files import save_image
 from tfod_toolkit.dataset.writers import Entry, plain
 
 #: Numbers of instances that a grey mask has room for; 255 is VOC's border.
@@ -89,7 +90,7 @@ class Writer:
         self.lost["masks beyond the 254th of an image"] += max(0, len(entry.masks) - _MOST)
         folder = self.folder / "SegmentationObject"
         folder.mkdir(exist_ok=True)
-        Image.fromarray(numbers).save(folder / f"{entry.stem}.png")
+        save_image(Image.fromarray(numbers), folder / f"{entry.stem}.png", "PNG")
 
 
 def _object(root: ET.Element, one: Annotation) -> None:
