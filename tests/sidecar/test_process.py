@@ -170,6 +170,27 @@ def test_words_that_are_off_are_said(words, said):
     assert result.returncode == 2
 
 
+@pytest.mark.parametrize(
+    ("folder", "words", "said"),
+    [
+        ("a file", (), "is not a folder"),
+        ("a file", ("--once",), "is not a folder"),
+        ("a file", ("--dry-run",), "is not a folder"),
+        ("none", ("--once",), "is not there"),
+        ("none", ("--dry-run",), "is not there"),
+    ],
+)
+def test_a_folder_that_nobody_will_wait_for_is_said(proxy, tmp_path, folder, words, said):
+    (tmp_path / "a file").write_text("x")
+    result = tfod("sidecar", "backup", tmp_path / folder, URL, *words)
+    assert result.stderr.splitlines() == [
+        f"error: the folder {tmp_path / folder} {said}",
+        "hint: check its name",
+    ]
+    assert result.returncode == 66
+    assert proxy.calls == []
+
+
 def test_the_original_s_variables_are_understood(tmp_path):
     told = {
         "M1L0_WORKING_DIR": "/opt/tfod/experiments/training",

@@ -81,6 +81,7 @@ class Backup:
             Interrupted: the time was over before everything was in S3.
             TfodError: something could not be saved.
         """
+        self._check_folder(needed=self.settings.once)
         self._begin()
         while not self.signals.stop.is_set():
             self.signals.wake.clear()
@@ -98,12 +99,19 @@ class Backup:
             MissingInputError: the folder is not there.
             TfodError: S3 refuses.
         """
-        found = self._scan()
-        if found is None:
-            raise MissingInputError(f"there is no folder {self.settings.folder}", "check its name")
+        self._check_folder(needed=True)
+        found = self._scan() or Scan()
         self._learn()
         self._recognise()
         foretell(self.planner, found, self._say)
+
+    def _check_folder(self, *, needed: bool) -> None:
+        """Refuse a file in its place; and no folder, where nobody will wait for it."""
+        folder = self.settings.folder
+        if folder.is_dir() or not (needed or folder.exists()):
+            return
+        what = "is not a folder" if folder.exists() else "is not there"
+        raise MissingInputError(f"the folder {folder} {what}", "check its name")
 
     def _begin(self) -> None:
         """Take the lease and learn what is in S3; try again while S3 does not answer."""
