@@ -111,6 +111,12 @@ def words_of_script(*argv):
     return runpy.run_path(str(SCRIPT))["words"](list(argv))
 
 
+def test_an_overlap_of_no_tiles_is_refused(red_model, photo, tmp_path, capsys):
+    assert call(red_model, photo, "--out", tmp_path / "out", "--overlap", 0.5) == 2
+    assert "error: --overlap is of tiles, and there are none" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_script_speaks_the_words_of_the_verb():
     old = ["--model", "m", "--labels", "c.pbtxt", "--images", "a.jpg", "-b.jpg, c.jpg"]
     # argparse takes "-b.jpg, c.jpg" for a value: it has a space.

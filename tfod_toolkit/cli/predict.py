@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tfod_toolkit.cli.options import choosing_options, runner_options
+from tfod_toolkit.errors import UsageError
 
 if TYPE_CHECKING:
     from tfod_toolkit.prediction import Result, Summary, Tracking
 
 _WRITE = "pictures,json"
+_OVERLAP = 0.2
 
 
 @click.command("predict", context_settings={"show_default": True})
@@ -45,7 +47,7 @@ _WRITE = "pictures,json"
     metavar="PIXELS",
     help="Look at larger pictures in tiles of that side, too: finds small things.",
 )
-@click.option("--overlap", type=click.FloatRange(0, 0.9), default=0.2, help="Of tiles.")
+@click.option("--overlap", type=click.FloatRange(0, 0.9), help=f"Of tiles.  [default: {_OVERLAP}]")
 @click.option("--track", is_flag=True, help="Follow things through videos: ids that stay.")
 @click.option(
     "--line",
@@ -84,7 +86,7 @@ def command(
     prefix: str,
     frames: int | None,
     tile: int | None,
-    overlap: float,
+    overlap: float | None,
     track: bool,
     lines: tuple[str, ...],
     zones: tuple[str, ...],
@@ -102,6 +104,8 @@ def command(
     from tfod_toolkit.cloud.pictures import S3Store
     from tfod_toolkit.prediction import PredictRequest, Wish, parse_confidence, predict
 
+    if overlap is not None and not tile:
+        raise UsageError("--overlap is of tiles, and there are none", "give --tile, too")
     common, of_class = parse_confidence(min_confidence)
     wish = Wish(common, of_class, _listed(classes), max_detections)
     kinds = tuple(_listed(write))
@@ -119,7 +123,7 @@ def command(
         runtime=runtime,
         frames=frames,
         tile=tile,
-        overlap=overlap,
+        overlap=_OVERLAP if overlap is None else overlap,
         stores={"s3": S3Store()},
         tracking=_tracking(lines, zones) if track or lines or zones else None,
         beam=beam,
