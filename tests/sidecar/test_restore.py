@@ -83,6 +83,15 @@ def test_what_arrives_damaged_is_refused(s3, kept, tmp_path, monkeypatch):
     assert restorable(contents(tmp_path / "back"), "training/") is None
 
 
+def test_a_disk_that_takes_a_part_at_a_time_gets_the_rest_too(s3, kept, tmp_path, monkeypatch):
+    pwrite = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda file, data, at: pwrite(file, data[:60_000], at))
+    s3.restore(tmp_path / "back", timeout=0)
+    here = contents(tmp_path / "back")
+    assert here == {key: each for key, each in contents(kept).items() if key in here}
+    assert restorable(here, "training/") == "ckpt-200"
+
+
 def test_failures_are_tried_again(s3, kept, tmp_path, monkeypatch):
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     s3.proxy.fault = share_of(0.3, ("500", "503", "cut", "lost"), seed=3)

@@ -228,9 +228,11 @@ class Transfers:
         for piece in self.prefix.read_range(key, *span, etag):
             if self._halted.is_set():
                 raise GaveWayError(f"the download of {path} was put off")
-            with writing(path):
-                os.pwrite(file, piece, at)
-            at += len(piece)
+            view = memoryview(piece)
+            while view:  # a disk that is nearly full takes a part of it, and no error is raised
+                with writing(path):
+                    taken = os.pwrite(file, view, at)
+                at, view = at + taken, view[taken:]
 
     def _in_parts(self, source: _Source, metadata: Mapping[str, str]) -> str:
         key = source.key
