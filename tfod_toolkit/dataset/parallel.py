@@ -84,7 +84,8 @@ def in_turns(
         except BrokenProcessPool as error:
             raise TfodError(
                 "a process that read images died: perhaps the system was short of memory",
-                "the same command goes on where it stopped; see the system's log for the reason",
+                "the same command goes on where it stopped; see the system's log for the reason "
+                "(a script of your own needs `if __name__ == '__main__':` around such calls)",
             ) from error
         finally:
             for future in ahead:
