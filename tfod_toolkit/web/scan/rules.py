@@ -94,8 +94,8 @@ class Rules:
                     self._pool.submit(self._act, rule, _event(rule, sighting))
 
     def close(self) -> None:
-        """Let what is under way end; begin nothing more."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        """Let what was due be done, also where its thread has not begun yet."""
+        self._pool.shutdown(wait=True)
 
     def _act(self, rule: Rule, event: dict[str, Any]) -> None:
         outcome = _call(rule, event) if rule.is_webhook else _run(rule, event)
