@@ -143,13 +143,22 @@ def _write(folder: Path, items: list[int], turn: int) -> Path:
     return path
 
 
+def _wait_for(path: Path, text: str) -> None:
+    end = time.monotonic() + 60
+    while not path.exists() or path.read_text() != text:
+        assert time.monotonic() < end
+
+
 def test_a_turns_file_is_its_own_until_its_result_was_used(monkeypatch, tmp_path):
     monkeypatch.setattr("tfod_toolkit.dataset.parallel.cores", lambda: 2)
+    chunks = [f"{[*range(start, start + 10)]}" for start in range(0, 1000, 10)]
     paths = set()
     for number, path in enumerate(in_turns(partial(_write, tmp_path), range(1000), chunk=10)):
-        time.sleep(0.001)  # so that others run ahead
-        assert path.read_text() == f"{[*range(10 * number, 10 * number + 10)]}"
         paths.add(path)
+        # The three after it are done, and theirs is still there.
+        for ahead in range(number + 1, min(number + 4, len(chunks))):
+            _wait_for(tmp_path / f"{ahead % 4}", chunks[ahead])
+        assert path.read_text() == chunks[number]
     assert len(paths) == 4
 
 

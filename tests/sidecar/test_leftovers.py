@@ -15,27 +15,28 @@ class Killed(BaseException):
     """As a kill: nothing cleans up."""
 
 
-def killed_before_naming(s3, folder, monkeypatch):
-    """A sidecar that sends a checkpoint and is killed before it names it; a minute passes."""
+def killed_before_naming(s3, folder, monkeypatch, keep=1, **options):
+    """A trainer whose sidecar named its step 100, sent 200 and was killed; a minute passes."""
     from moto.s3.models import s3_backends
 
     def die(*_):
         raise Killed
 
+    trainer = Trainer(folder, keep=keep)
+    trainer.save(100)
+    s3.keep(folder, **options)
+    trainer.save(200)
     with monkeypatch.context() as patch:
         patch.setattr(Actions, "_write_state", die)
         with pytest.raises(Killed):
             s3.keep(folder)
     keys = s3_backends["123456789012"]["aws"].buckets["artifacts"].keys
     keys["project/a run/checkpoint"].last_modified -= timedelta(minutes=1)
+    return trainer
 
 
 def test_what_a_killed_sidecar_had_not_named_yet_does_not_stay(s3, tmp_path, monkeypatch):
-    trainer = Trainer(tmp_path, keep=1)
-    trainer.save(100)
-    s3.keep(tmp_path)
-    trainer.save(200)
-    killed_before_naming(s3, tmp_path, monkeypatch)
+    trainer = killed_before_naming(s3, tmp_path, monkeypatch)
     assert {"ckpt-100.index", "ckpt-200.index"} <= s3.files.keys()
     s3.proxy.calls.clear()
     trainer.save(300)
@@ -50,11 +51,7 @@ def test_what_a_killed_sidecar_had_not_named_yet_does_not_stay(s3, tmp_path, mon
 def test_what_a_killed_sidecar_had_not_named_stays_while_it_is_the_newest(
     s3, tmp_path, monkeypatch
 ):
-    trainer = Trainer(tmp_path / "one", keep=1)
-    trainer.save(100)
-    s3.keep(tmp_path / "one", attempt="1")
-    trainer.save(200)
-    killed_before_naming(s3, tmp_path / "one", monkeypatch)
+    killed_before_naming(s3, tmp_path / "one", monkeypatch, attempt="1")
     s3.restore(tmp_path / "two")
     other = Trainer(tmp_path / "two", keep=1)
     other.save(150)
@@ -64,11 +61,7 @@ def test_what_a_killed_sidecar_had_not_named_stays_while_it_is_the_newest(
 
 
 def test_what_is_named_after_all_is_pruned_like_any_other(s3, tmp_path, monkeypatch):
-    trainer = Trainer(tmp_path, keep=2)
-    trainer.save(100)
-    s3.keep(tmp_path)
-    trainer.save(200)
-    killed_before_naming(s3, tmp_path, monkeypatch)
+    trainer = killed_before_naming(s3, tmp_path, monkeypatch, keep=2)
     seen: list[str | None] = []
     s3.proxy.fault = lambda method, path: (
         seen.append(restorable(s3.reader)) if method in ("PUT", "DELETE") else None

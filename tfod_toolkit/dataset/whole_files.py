@@ -39,7 +39,7 @@ def file_bytes(path: Path | str) -> bytes:
 
 
 def save_image(image: Image.Image, path: Path, kind: str, **options: Any) -> None:
-    """Write a picture as ``JPEG`` or ``PNG``, with Pillow's options.
+    """Write a picture in one of Pillow's formats (``JPEG``), with its options.
 
     Raises:
         OSError: the disk refuses.

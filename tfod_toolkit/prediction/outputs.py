@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
+from tfod_toolkit.dataset.whole_files import save_image
 from tfod_toolkit.errors import writing
 from tfod_toolkit.prediction.drawing import draw_boxes
 from tfod_toolkit.prediction.relabelling import labelme_text, voc_text
@@ -84,12 +84,9 @@ def write_image(image: Any, path: Path, profile: bytes | None = None) -> None:
     if profile and kind != "BMP":
         options = {**options, "icc_profile": profile}
     beside = path.with_name(f".{path.name}.new")
-    # Pillow takes no notice where a full disk takes half of what it writes to a file itself.
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, kind, **options)
     with writing(path):
         try:
-            beside.write_bytes(buffer.getbuffer())
+            save_image(Image.fromarray(image), beside, kind, **options)
             beside.replace(path)
         finally:
             beside.unlink(missing_ok=True)
